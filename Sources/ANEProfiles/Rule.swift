@@ -1,0 +1,34 @@
+/// One known restriction of the engine or of the path to it.
+public struct Rule: Sendable {
+  public enum Symptom: String, Sendable {
+    case compileFailure = "compile failure"
+    case evaluationError = "evaluation error"
+    case wrongNumbers = "silent wrong numbers"
+    case crash
+    case slow
+    case invalidProgram = "invalid program"
+  }
+  /// Short name, as `concat-arguments`; the name of its text test.
+  public let id: String
+  /// Number in the paper's list of twenty, where it has one.
+  public let paperNumber: Int?
+  /// What a program must do.
+  public let statement: String
+  public let symptom: Symptom
+  public let remedy: String
+  /// Chips and OS versions it was seen on.
+  public let chips: String
+  /// Who saw it and how: seen working, seen failing, decompiled, conjecture.
+  public let evidence: String
+}
+
+/// How hard a rule is on one profile.
+public enum Severity: String, Sendable {
+  case error, warning, note
+}
+
+/// A rule that holds on a profile.
+public struct ProfileRule: Sendable {
+  public let id: String
+  public let severity: Severity
+}

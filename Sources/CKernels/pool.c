@@ -1,0 +1,1 @@
+#include "orion_kernels.h"

@@ -1,0 +1,1 @@
+// Makes the header-only target a target.

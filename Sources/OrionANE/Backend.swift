@@ -1,0 +1,56 @@
+import ANEProfiles
+
+/// What a kind of device must do; two things stand behind it, the private framework's path (`ane`, `sim`)
+/// and the engine on the host (`cpu`).
+protocol Backend: AnyObject, Sendable {
+  var profile: Profile { get }
+  /// How programs reach the device: `client`, `host`.
+  var route: String { get }
+  func makeStorage(_ layout: Layout) throws(OrionError) -> any TensorStorage
+  /// Row stride the device wants for this row length, in bytes.
+  func rowBytes(forRowOf bytes: Int) -> Int
+  func load(_ source: ProgramSource) throws(OrionError) -> any LoadedProgram
+  var counters: Counters { get }
+  /// Recorded calls, one a line; empties the record.
+  func takeTrace() -> String
+}
+
+/// Memory both the host and the device can read.
+protocol TensorStorage: AnyObject, Sendable {
+  var layout: Layout { get }
+  /// The host may read and write from `lock` to `unlock`; neither nests.
+  func lock() throws(OrionError) -> UnsafeMutableRawPointer
+  func unlock() throws(OrionError)
+}
+
+/// A program that is ready to run.
+protocol LoadedProgram: AnyObject, Sendable {
+  /// In declared order.
+  var inputs: [Port] { get }
+  var outputs: [Port] { get }
+  func evaluate(inputs: [any TensorStorage], outputs: [any TensorStorage]) throws(OrionError)
+  /// Gives the device's slot back; the next `evaluate` fails.
+  func unload() throws(OrionError)
+}
+
+/// What is compiled: a text, its weight file, and which function.
+struct ProgramSource: Sendable {
+  let text: String
+  /// The file that the text calls `@model_path/weights.bin`; `nil` when it names none.
+  let weights: String?
+  let function: String
+}
+
+/// Counted since a device was opened.
+public struct Counters: Sendable {
+  /// Compile calls of the device; on `cpu`, plans whose weights were packed.
+  public var compiles = 0
+  public var cacheHits = 0
+  public var loads = 0
+  public var unloads = 0
+  public var evals = 0
+  public var loadedPrograms = 0
+  /// The simulator's clock.
+  public var virtualSeconds = 0.0
+  public init() {}
+}

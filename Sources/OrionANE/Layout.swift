@@ -1,0 +1,53 @@
+import MILEngine
+
+/// Element type, shape and row stride of memory that a device reads. The last axis is dense; every other
+/// axis is dense over rows of `rowBytes`.
+public struct Layout: Sendable, Hashable {
+  public let dtype: DType
+  public let shape: [Int]
+  /// Bytes from one row (last axis) to the next.
+  public let rowBytes: Int
+
+  public init(dtype: DType, shape: [Int], rowBytes: Int) {
+    self.dtype = dtype
+    self.shape = shape
+    self.rowBytes = rowBytes
+  }
+
+  public var rowCount: Int { shape.dropLast().reduce(1, *) }
+  public var byteCount: Int { rowCount * rowBytes }
+
+  /// Bytes between neighbours along each axis.
+  public var strides: [Int] {
+    guard !shape.isEmpty else { return [] }
+    var strides = [Int](repeating: dtype.byteCount, count: shape.count)
+    var stride = rowBytes
+    for axis in (0..<shape.count - 1).reversed() {
+      strides[axis] = stride
+      stride *= shape[axis]
+    }
+    return strides
+  }
+}
+
+extension DType {
+  /// Bytes of one element; sub-byte types are not types of tensors in memory and count as one.
+  public var byteCount: Int {
+    switch self {
+    case .fp64, .int64, .uint64: 8
+    case .fp32, .int32, .uint32: 4
+    case .fp16, .bf16, .int16, .uint16: 2
+    default: 1
+    }
+  }
+}
+
+/// An input or output of a program.
+public struct Port: Sendable, Hashable {
+  public let name: String
+  public let layout: Layout
+  public init(name: String, layout: Layout) {
+    self.name = name
+    self.layout = layout
+  }
+}
