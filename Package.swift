@@ -11,7 +11,7 @@ let package = Package(
     .library(name: "OrionANEShared", type: .dynamic, targets: ["OrionANE"]),
   ],
   targets: [
-    .target(name: "COrionANE"),
+    .target(name: "COrionANE", exclude: ["exports.map"]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden"])]),
     .target(name: "ANEProfiles", swiftSettings: swift),
     .target(name: "MILEngine", dependencies: ["CKernels", "ANEProfiles"], swiftSettings: swift),
