@@ -7,7 +7,7 @@ extension Profile {
   /// The profile called `name`, or `nil`.
   public static func named(_ name: String) -> Profile? { all.first { $0.name == name } }
 
-  static let m4macOS15 = Profile(
+  public static let m4macOS15 = Profile(
     name: "m4-macos15", chip: "M4", os: "macOS 15", osBuild: "24F74", architecture: "h16g",
     dialect: Dialect(program: "1.3", opset: "ios18"),
     limits: Limits(
@@ -27,7 +27,7 @@ extension Profile {
       cacheBuckets: [128, 256, 512, 1024, 2048, 4096]),
     rules: [])
 
-  static let cpu = Profile(
+  public static let cpu = Profile(
     name: "cpu", chip: "host", os: "any", osBuild: "any", architecture: "host",
     dialect: Dialect(program: "1.3", opset: "ios18"),
     limits: Limits(

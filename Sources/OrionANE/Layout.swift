@@ -1,5 +1,8 @@
 import MILEngine
 
+/// Element types.
+public typealias DType = MILEngine.DType
+
 /// Element type, shape and row stride of memory that a device reads. The last axis is dense; every other
 /// axis is dense over rows of `rowBytes`.
 public struct Layout: Sendable, Hashable {

@@ -1,8 +1,13 @@
 /// Memory the device can read.
 public final class Tensor: Sendable {
   let storage: any TensorStorage
+  /// The device that made it, and that alone can read it.
+  let backend: any Backend
 
-  init(storage: any TensorStorage) { self.storage = storage }
+  init(storage: any TensorStorage, backend: any Backend) {
+    self.storage = storage
+    self.backend = backend
+  }
 
   public var layout: Layout { storage.layout }
 

@@ -1,0 +1,60 @@
+import ANEProfiles
+
+/// A place where programs run: `cpu`, a simulated Neural Engine, or a real one. It knows no model.
+///
+/// May be used from several threads at once.
+public final class Device: Sendable {
+  public let kind: DeviceKind
+  /// Why this kind was chosen, as `auto: cpu, because …`; for a device that was named, its name.
+  public let reason: String
+  let backend: any Backend
+
+  /// Opens `cpu`, `sim`, `sim:PROFILE`, `ane` or `auto`.
+  public init(_ name: String, options: DeviceOptions = DeviceOptions()) throws(OrionError) {
+    let choice = try DeviceChoice(name)
+    let opened = try choice.open(options)
+    kind = opened.kind
+    reason = opened.reason
+    backend = opened.backend
+  }
+
+  init(kind: DeviceKind, reason: String, backend: any Backend) {
+    self.kind = kind
+    self.reason = reason
+    self.backend = backend
+  }
+
+  /// `cpu`, `ane`, or `sim:PROFILE`.
+  public var name: String { kind == .sim ? "sim:\(profile.name)" : kind.rawValue }
+  public var profile: Profile { backend.profile }
+  /// How programs reach the device: `host` or `client`.
+  public var route: String { backend.route }
+  public var counters: Counters { backend.counters }
+
+  /// The recorded calls of the private framework, one a line, in order; empties the record.
+  public func takeTrace() -> String { backend.takeTrace() }
+
+  /// Memory with the row stride this device wants, zeroed.
+  public func makeTensor(_ dtype: DType, _ shape: [Int]) throws(OrionError) -> Tensor {
+    try makeTensor(try layout(dtype, shape))
+  }
+
+  /// Memory for an input or output of a program, zeroed.
+  public func makeTensor(for port: Port) throws(OrionError) -> Tensor {
+    try makeTensor(port.layout)
+  }
+
+  /// Memory with a given layout, zeroed.
+  public func makeTensor(_ layout: Layout) throws(OrionError) -> Tensor {
+    Tensor(storage: try backend.makeStorage(layout), backend: backend)
+  }
+
+  /// Compiles `function` of a MIL text, or finds it in the cache, and loads it. `weights` is the file that
+  /// the text calls `@model_path/weights.bin`.
+  public func compile(_ text: String, weights: String? = nil, function: String = "main")
+    throws(OrionError) -> Program
+  {
+    let source = ProgramSource(text: text, weights: weights, function: function)
+    return Program(loaded: try backend.load(source), backend: backend, name: function)
+  }
+}

@@ -1,0 +1,54 @@
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Zeroed memory of this process, 64-byte aligned, dense rows.
+final class HostStorage: TensorStorage {
+  static let alignment = 64
+  let layout: Layout
+  private let memory: Memory
+  private let isLocked = Atomic(false)
+
+  private struct Memory: @unchecked Sendable { let address: UnsafeMutableRawPointer }
+
+  init(_ layout: Layout) throws(OrionError) {
+    self.layout = layout
+    let bytes = max(layout.byteCount, 1)
+    var address: UnsafeMutableRawPointer?
+    guard posix_memalign(&address, Self.alignment, bytes) == 0, let address else {
+      throw OrionError(.device, "tensor \(layout.text): no memory for \(bytes) bytes")
+    }
+    memset(address, 0, bytes)
+    memory = Memory(address: address)
+  }
+
+  deinit { free(memory.address) }
+
+  /// For the engine; the host goes through `lock`.
+  var address: UnsafeMutableRawPointer { memory.address }
+
+  func lock() throws(OrionError) -> UnsafeMutableRawPointer {
+    guard isLocked.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+    else { throw TensorLock.alreadyLocked(layout) }
+    return memory.address
+  }
+
+  func unlock() throws(OrionError) {
+    guard isLocked.compareExchange(expected: true, desired: false, ordering: .releasing).exchanged
+    else { throw TensorLock.notLocked(layout) }
+  }
+}
+
+/// Messages for locks that do not nest.
+enum TensorLock {
+  static func alreadyLocked(_ layout: Layout) -> OrionError {
+    OrionError(.argument, "tensor \(layout.text): already locked; unlock it first")
+  }
+  static func notLocked(_ layout: Layout) -> OrionError {
+    OrionError(.argument, "tensor \(layout.text): not locked; lock it before unlocking")
+  }
+}

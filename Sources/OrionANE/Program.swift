@@ -1,0 +1,68 @@
+/// A loaded program: what it takes and gives, and its evaluation. It knows no device's ways.
+///
+/// May be evaluated from several threads at once, with different output tensors.
+public final class Program: Sendable {
+  /// The function of the MIL text.
+  public let name: String
+  /// In declared order.
+  public let inputs: [Port]
+  /// In the order of the function's result.
+  public let outputs: [Port]
+  private let loaded: any LoadedProgram
+  private let backend: any Backend
+
+  init(loaded: any LoadedProgram, backend: any Backend, name: String) {
+    self.name = name
+    self.loaded = loaded
+    self.backend = backend
+    inputs = loaded.inputs
+    outputs = loaded.outputs
+  }
+
+  deinit { try? loaded.unload() }
+
+  /// Reads `inputs` and writes `outputs`, both in the order of the ports.
+  public func evaluate(inputs: [Tensor], outputs: [Tensor]) throws(OrionError) {
+    try check(inputs, against: self.inputs, role: "input")
+    try check(outputs, against: self.outputs, role: "output")
+    try loaded.evaluate(inputs: inputs.map(\.storage), outputs: outputs.map(\.storage))
+  }
+
+  /// Gives the device's slot back now; later evaluations fail.
+  public func unload() throws(OrionError) { try loaded.unload() }
+
+  private func check(_ tensors: [Tensor], against ports: [Port], role: String)
+    throws(OrionError)
+  {
+    guard tensors.count == ports.count else {
+      let names = ports.map(\.name).joined(separator: ", ")
+      throw OrionError(
+        .argument,
+        "program \(name): \(tensors.count) \(role)s came, \(ports.count) are expected (\(names));"
+          + " pass one tensor for each, in this order")
+    }
+    for (tensor, port) in zip(tensors, ports) {
+      guard tensor.backend === backend else {
+        throw OrionError(
+          .argument,
+          "program \(name), \(role) \(port.name): the tensor belongs to another device;"
+            + " create it on the device that compiled the program")
+      }
+      guard tensor.layout == port.layout else {
+        throw OrionError(
+          .argument,
+          "program \(name), \(role) \(port.name): expected \(port.layout.text),"
+            + " got \(tensor.layout.text)")
+      }
+    }
+  }
+}
+
+extension Layout {
+  /// `fp16 [1, 64, 1, 32]`, with the row stride where rows are padded.
+  var text: String {
+    let dense = (shape.last ?? 1) * dtype.byteCount
+    let shapeText = "\(dtype.rawValue) \(shape)"
+    return rowBytes == dense ? shapeText : "\(shapeText) with rows of \(rowBytes) bytes"
+  }
+}
