@@ -11,6 +11,7 @@ enum CArguments {
     throws(OrionError) -> UnsafeMutablePointer<T>
   {
     guard let pointer else { throw null(name) }
+    try check(UInt(bitPattern: pointer), MemoryLayout<T>.alignment, name)
     return pointer
   }
 
@@ -18,6 +19,7 @@ enum CArguments {
     throws(OrionError) -> UnsafePointer<T>
   {
     guard let pointer else { throw null(name) }
+    try check(UInt(bitPattern: pointer), MemoryLayout<T>.alignment, name)
     return pointer
   }
 
@@ -53,6 +55,14 @@ enum CArguments {
       throw OrionError(.internal, "text of \(text.utf8.count) bytes: out of memory")
     }
     target.pointee = copy
+  }
+
+  private static func check(_ address: UInt, _ alignment: Int, _ name: String) throws(OrionError) {
+    guard address % UInt(alignment) == 0 else {
+      throw OrionError(
+        .argument,
+        "\(name): address 0x\(String(address, radix: 16)), expected a multiple of \(alignment)")
+    }
   }
 
   private static func null(_ name: String) -> OrionError {

@@ -1,0 +1,99 @@
+// The C interface's functions on devices.
+// The names are the header's.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+import COrionANE
+
+@c @implementation
+public func orion_device_open(
+  _ name: UnsafePointer<CChar>?, _ options: UnsafePointer<orion_device_options>?,
+  _ device: UnsafeMutablePointer<orion_handle>?
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let name = try CArguments.text(name, "name")
+    let device = try CArguments.required(device, "device")
+    let opened = try Device(name, options: try DeviceOptions(options))
+    device.pointee = HandleTable.shared.insert(opened)
+  }
+}
+
+@c @implementation
+public func orion_device_close(_ device: orion_handle) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    try HandleTable.shared.remove(device, as: Device.self)
+  }
+}
+
+@c @implementation
+public func orion_device_json(
+  _ device: orion_handle, _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let device = try HandleTable.shared.object(device, as: Device.self)
+    let json = try CArguments.required(json, "json")
+    let facts = JSONText.object([
+      ("name", .text(device.name)), ("kind", .text(device.kind.rawValue)),
+      ("profile", .text(device.profile.name)), ("route", .text(device.route)),
+      ("reason", .text(device.reason)),
+    ])
+    try CArguments.give(facts.description, json)
+  }
+}
+
+@c @implementation
+public func orion_device_counters(
+  _ device: orion_handle, _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let counters = try HandleTable.shared.object(device, as: Device.self).counters
+    let json = try CArguments.required(json, "json")
+    let facts = JSONText.object([
+      ("compiles", .integer(counters.compiles)), ("cache_hits", .integer(counters.cacheHits)),
+      ("loads", .integer(counters.loads)), ("unloads", .integer(counters.unloads)),
+      ("evals", .integer(counters.evals)),
+      ("loaded_programs", .integer(counters.loadedPrograms)),
+      ("virtual_s", .number(counters.virtualSeconds)),
+    ])
+    try CArguments.give(facts.description, json)
+  }
+}
+
+@c @implementation
+public func orion_device_trace(
+  _ device: orion_handle, _ text: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let device = try HandleTable.shared.object(device, as: Device.self)
+    let text = try CArguments.required(text, "text")
+    try CArguments.give(device.takeTrace(), text)
+  }
+}
+
+extension DeviceOptions {
+  /// The options of a C caller; `nil` gives the defaults.
+  init(_ pointer: UnsafePointer<orion_device_options>?) throws(OrionError) {
+    self.init()
+    guard pointer != nil else { return }
+    let pointer = try CArguments.required(pointer, "options")
+    let size = UnsafeRawPointer(pointer).load(as: UInt32.self)
+    let expected = MemoryLayout<orion_device_options>.size
+    guard Int(size) == expected else {
+      throw OrionError(
+        .argument,
+        "options.struct_size: \(size), expected \(expected) (sizeof(orion_device_options));"
+          + " compile against this library's header")
+    }
+    let options = pointer.pointee
+    trace = options.trace != 0
+    failCall = options.fail_call
+    cacheDirectory = try CArguments.optionalText(options.cache_directory, "options.cache_directory")
+    guard options.threads <= DeviceOptions.threadsMax else {
+      throw OrionError(
+        .argument,
+        "options.threads: \(options.threads), expected at most \(DeviceOptions.threadsMax)")
+    }
+    threads = Int(options.threads)
+  }
+
+  static let threadsMax = 256
+}

@@ -1,0 +1,96 @@
+// The C interface's functions on programs.
+// The names are the header's.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+import COrionANE
+
+@c @implementation
+public func orion_program_compile(
+  _ device: orion_handle, _ mil: UnsafePointer<CChar>?, _ mil_bytes: Int,
+  _ weights: UnsafePointer<CChar>?, _ function: UnsafePointer<CChar>?,
+  _ program: UnsafeMutablePointer<orion_handle>?
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let device = try HandleTable.shared.object(device, as: Device.self)
+    let program = try CArguments.required(program, "program")
+    let text = try programText(mil, mil_bytes)
+    let weights = try CArguments.optionalText(weights, "weights")
+    let function = try CArguments.text(function, "function")
+    let compiled = try device.compile(text, weights: weights, function: function)
+    program.pointee = HandleTable.shared.insert(compiled)
+  }
+}
+
+@c @implementation
+public func orion_program_free(_ program: orion_handle) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    try HandleTable.shared.remove(program, as: Program.self).unload()
+  }
+}
+
+@c @implementation
+public func orion_program_json(
+  _ program: orion_handle, _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let program = try HandleTable.shared.object(program, as: Program.self)
+    let json = try CArguments.required(json, "json")
+    let facts = JSONText.object([
+      ("inputs", portsJSON(program.inputs)), ("outputs", portsJSON(program.outputs)),
+    ])
+    try CArguments.give(facts.description, json)
+  }
+}
+
+@c @implementation
+public func orion_program_evaluate(
+  _ program: orion_handle, _ input_count: UInt32, _ inputs: UnsafePointer<orion_handle>?,
+  _ output_count: UInt32, _ outputs: UnsafePointer<orion_handle>?
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let program = try HandleTable.shared.object(program, as: Program.self)
+    let inputs = try tensors(inputs, input_count, program.inputs, "inputs")
+    let outputs = try tensors(outputs, output_count, program.outputs, "outputs")
+    try program.evaluate(inputs: inputs, outputs: outputs)
+  }
+}
+
+private func programText(_ mil: UnsafePointer<CChar>?, _ bytes: Int) throws(OrionError) -> String {
+  let mil = try CArguments.required(mil, "mil")
+  guard bytes > 0 else {
+    throw OrionError(.argument, "mil_bytes: \(bytes); pass the length of the text in bytes")
+  }
+  let units = UnsafeRawBufferPointer(start: mil, count: bytes)
+  guard let text = String(validating: units, as: UTF8.self) else {
+    throw OrionError(.program, "mil: not UTF-8; a MIL text is UTF-8")
+  }
+  return text
+}
+
+private func tensors(
+  _ handles: UnsafePointer<orion_handle>?, _ count: UInt32, _ ports: [Port], _ name: String
+) throws(OrionError) -> [Tensor] {
+  // Before anything is read through the pointer.
+  guard Int(count) == ports.count else {
+    throw OrionError(
+      .argument,
+      "\(name): \(count) tensors came, the program takes \(ports.count)"
+        + " (\(ports.map(\.name).joined(separator: ", ")))")
+  }
+  let handles = try CArguments.array(handles, count: ports.count, name)
+  var tensors: [Tensor] = []
+  for handle in handles {
+    tensors.append(try HandleTable.shared.object(handle, as: Tensor.self))
+  }
+  return tensors
+}
+
+private func portsJSON(_ ports: [Port]) -> JSONText {
+  .array(
+    ports.map {
+      .object([
+        ("name", .text($0.name)), ("dtype", .text($0.layout.dtype.rawValue)),
+        ("shape", .array($0.layout.shape.map(JSONText.integer))),
+      ])
+    })
+}
