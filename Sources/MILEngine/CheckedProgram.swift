@@ -11,7 +11,8 @@ public struct TensorType: Sendable, Hashable {
     self.dtype = dtype
     self.shape = shape
   }
-  public var elementCount: Int { shape.reduce(1, *) }
+  /// Held below 2^56, so that sizes in bytes cannot overflow.
+  public var elementCount: Int { min(Shape.count(shape) ?? .max, 1 << 56) }
 }
 
 /// Where the bytes of a constant are.

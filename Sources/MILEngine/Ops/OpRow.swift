@@ -1,16 +1,30 @@
 /// One op of MIL: its parameters, its type rule and its way into a plan. The table is `OpTable.swift`.
 struct OpRow: Sendable {
+  typealias Infer = @Sendable (InferenceContext) throws(Diagnostic) -> [TensorType]
+  typealias Lower = @Sendable (inout Lowering, Node) throws(Diagnostic) -> Void
+
   let name: String
   /// In canonical order; arguments are matched by name.
   let parameters: [Parameter]
   /// The result types, or a diagnostic that says what was expected and what came.
-  let infer: @Sendable (InferenceContext) throws(Diagnostic) -> [TensorType]
+  let infer: Infer
   /// Adds the op's steps to a plan.
-  let lower: @Sendable (inout Lowering, Node) throws(Diagnostic) -> Void
+  let lower: Lower
+
+  init(
+    _ name: String, _ parameters: [Parameter], infer: @escaping Infer, lower: @escaping Lower
+  ) {
+    self.name = name
+    self.parameters = parameters
+    self.infer = infer
+    self.lower = lower
+  }
+
+  func parameter(named name: String) -> Parameter? { parameters.first { $0.name == name } }
 }
 
 /// One named argument of an op.
-struct Parameter: Sendable {
+struct Parameter: Sendable, Hashable {
   enum Presence: Sendable {
     case required
     /// May be left out.
@@ -20,6 +34,23 @@ struct Parameter: Sendable {
   let presence: Presence
   /// Must be known at compile time.
   let isConstant: Bool
+
+  /// Must be given; may be a run-time value.
+  static func value(_ name: String) -> Parameter {
+    Parameter(name: name, presence: .required, isConstant: false)
+  }
+  /// Must be given and known at compile time.
+  static func constant(_ name: String) -> Parameter {
+    Parameter(name: name, presence: .required, isConstant: true)
+  }
+  /// May be left out; may be a run-time value.
+  static func optionalValue(_ name: String) -> Parameter {
+    Parameter(name: name, presence: .optional, isConstant: false)
+  }
+  /// May be left out; known at compile time when given.
+  static func option(_ name: String) -> Parameter {
+    Parameter(name: name, presence: .optional, isConstant: true)
+  }
 }
 
 /// What a type rule may look at: the types of the arguments, and the values of the constant ones.

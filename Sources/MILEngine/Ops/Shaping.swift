@@ -1,0 +1,228 @@
+/// Ops that change a value's shape or join and part values, and compute nothing.
+
+extension OpTable {
+  static let shapes: [OpRow] = [
+    reshape, expandDims, squeeze, transpose, concat, stack, split, tile, pad,
+  ]
+
+  private static let reshape = OpRow(
+    "reshape", [.value("x"), .value("shape")],
+    infer: { context throws(Diagnostic) in
+      let x = try context.type("x", in: Kinds.any)
+      return [TensorType(x.dtype, try context.reshaped(x.shape))]
+    },
+    lower: Lowering.unplanned)
+
+  private static let expandDims = OpRow(
+    "expand_dims", [.value("x"), .constant("axes")],
+    infer: { context throws(Diagnostic) in
+      let x = try context.type("x", in: Kinds.any)
+      let given = try context.requiredIntegers("axes")
+      let rank = x.shape.count + given.count
+      let axes = try context.axes(given, rank: rank, of: "axes")
+      var shape = x.shape
+      for axis in axes.sorted() { shape.insert(1, at: axis) }
+      return [TensorType(x.dtype, shape)]
+    },
+    lower: Lowering.unplanned)
+
+  private static let squeeze = OpRow(
+    "squeeze", [.value("x"), .option("axes")],
+    infer: { context throws(Diagnostic) in
+      let x = try context.type("x", in: Kinds.any)
+      guard let given = try context.integers("axes") else {
+        return [TensorType(x.dtype, x.shape.filter { $0 != 1 })]
+      }
+      let axes = try context.axes(given, rank: x.shape.count, of: "axes")
+      for axis in axes where x.shape[axis] != 1 {
+        throw context.fault("axis \(axis) of `x` \(x.shape.text) must be 1 to be dropped")
+      }
+      return [
+        TensorType(x.dtype, x.shape.indices.filter { !axes.contains($0) }.map { x.shape[$0] })
+      ]
+    },
+    lower: Lowering.unplanned)
+
+  private static let transpose = OpRow(
+    "transpose", [.value("x"), .constant("perm")],
+    infer: { context throws(Diagnostic) in
+      let x = try context.type("x", in: Kinds.any)
+      return [TensorType(x.dtype, try context.permutation().map { x.shape[$0] })]
+    },
+    lower: Lowering.unplanned)
+
+  private static let concat = OpRow(
+    "concat", [.value("values"), .constant("axis"), .option("interleave")],
+    infer: { context throws(Diagnostic) in
+      let first = try context.type("values", in: Kinds.any)
+      let axis = try context.axis(
+        context.integer("axis", default: 0), rank: first.shape.count, of: "axis")
+      let interleave = try context.flag("interleave", default: false)
+      var shape = first.shape
+      shape[axis] = 0
+      for type in context.types["values"] ?? [] {
+        var expected = first.shape
+        if !interleave, axis < type.shape.count { expected[axis] = type.shape[axis] }
+        guard type.dtype == first.dtype, type.shape == expected else {
+          throw context.fault(
+            "values must have one type and, but for axis \(axis)\(interleave ? " too" : ""),"
+              + " one shape; the first is \(first.text), another \(type.text)")
+        }
+        shape[axis] += type.shape[axis]
+      }
+      return [try context.result(first.dtype, shape)]
+    },
+    lower: Lowering.unplanned)
+
+  private static let stack = OpRow(
+    "stack", [.value("values"), .constant("axis")],
+    infer: { context throws(Diagnostic) in
+      let types = context.types["values"] ?? []
+      let first = try context.type("values", in: Kinds.any)
+      for type in types where type != first {
+        throw context.fault("values must have one type; they are \(first.text) and \(type.text)")
+      }
+      let axis = try context.axis(
+        context.integer("axis", default: 0), rank: first.shape.count + 1, of: "axis")
+      var shape = first.shape
+      shape.insert(types.count, at: axis)
+      return [try context.result(first.dtype, shape)]
+    },
+    lower: Lowering.unplanned)
+
+  private static let split = OpRow(
+    "split",
+    [.value("x"), .option("num_splits"), .option("split_sizes"), .constant("axis")],
+    infer: { context throws(Diagnostic) in
+      let x = try context.type("x", in: Kinds.any)
+      let (axis, sizes) = try context.splitting()
+      return sizes.map {
+        var shape = x.shape
+        shape[axis] = $0
+        return TensorType(x.dtype, shape)
+      }
+    },
+    lower: Lowering.unplanned)
+
+  private static let tile = OpRow(
+    "tile", [.value("x"), .value("reps")],
+    infer: { context throws(Diagnostic) in
+      let x = try context.type("x", in: Kinds.any)
+      let reps = try context.requiredIntegers("reps", count: x.shape.count)
+      var shape: [Int] = []
+      for (size, count) in zip(x.shape, reps) {
+        guard count > 0, count <= elementCountMax, size <= elementCountMax / count else {
+          throw context.fault("`reps` must be positive and not too large; it is \(reps.text)")
+        }
+        shape.append(size * count)
+      }
+      return [try context.result(x.dtype, shape)]
+    },
+    lower: Lowering.unplanned)
+
+  private static let pad = OpRow(
+    "pad", [.value("x"), .value("pad"), .option("mode"), .option("constant_val")],
+    infer: { context throws(Diagnostic) in
+      let x = try context.type("x", in: Kinds.any)
+      _ = try context.choice("mode", ["constant", "reflect", "replicate"])
+      let amounts = try context.padding()
+      let shape = zip(x.shape, amounts).map { $0 + $1.before + $1.after }
+      return [try context.result(x.dtype, shape)]
+    },
+    lower: Lowering.unplanned)
+}
+
+extension InferenceContext {
+  /// Result of `reshape`: one -1 is worked out; a 0 keeps the size at its place.
+  func reshaped(_ source: [Int]) throws(Diagnostic) -> [Int] {
+    // A shape that is computed at run time must agree with the declaration.
+    guard constants["shape"] != nil else {
+      guard let declared = declared.first?.shape, Shape.count(declared) == Shape.count(source)
+      else { throw fault("`shape` is not known and the declared shape does not fit `x`") }
+      return declared
+    }
+    var shape = try requiredIntegers("shape")
+    let written = shape
+    for (index, size) in written.enumerated() where size == 0 && written.count == source.count {
+      shape[index] = source[index]
+    }
+    let unknown = shape.indices.filter { shape[$0] == -1 }
+    guard unknown.count <= 1, shape.allSatisfy({ $0 >= -1 }) else {
+      throw fault("`shape` may hold -1 once and no other negative size; it is \(written.text)")
+    }
+    let total = Shape.count(source) ?? .max
+    if let place = unknown.first {
+      shape[place] = 1
+      guard let known = Shape.count(shape), known > 0, total % known == 0 else {
+        throw fault("`shape` \(written.text) does not divide the \(total) elements of `x`")
+      }
+      shape[place] = total / known
+    }
+    guard Shape.count(shape) == total else {
+      throw fault(
+        "`shape` \(written.text) holds \(Shape.count(shape).map(String.init) ?? "too many")"
+          + " elements; `x` \(source.text) has \(total)")
+    }
+    return shape
+  }
+
+  /// The axes of `transpose`, counted from the front.
+  func permutation() throws(Diagnostic) -> [Int] {
+    let rank = try type("x").shape.count
+    return try axes(requiredIntegers("perm", count: rank), rank: rank, of: "perm")
+  }
+
+  /// The axis of `split` and the sizes of its results.
+  func splitting() throws(Diagnostic) -> (axis: Int, sizes: [Int]) {
+    let x = try type("x").shape
+    let axis = try axis(integer("axis", default: 0), rank: x.count, of: "axis")
+    let count = try integers("num_splits")?.first
+    if let sizes = try integers("split_sizes") {
+      let allowed = 0...elementCountMax
+      guard sizes.allSatisfy(allowed.contains), sizes.reduce(0, &+) == x[axis],
+        count == nil || count == sizes.count
+      else {
+        throw fault(
+          "`split_sizes` \(sizes.text) must add up to \(x[axis]), the size of axis \(axis),"
+            + " and agree with `num_splits`")
+      }
+      return (axis, sizes)
+    }
+    guard let count else {
+      throw fault("give `num_splits` or `split_sizes`", rule: "missing-argument")
+    }
+    guard count > 0, x[axis] % count == 0 else {
+      throw fault("`num_splits` \(count) must divide \(x[axis]), the size of axis \(axis)")
+    }
+    return (axis, [Int](repeating: x[axis] / count, count: count))
+  }
+
+  /// Elements that `pad` adds before and after each axis of `x`.
+  func padding() throws(Diagnostic) -> [(before: Int, after: Int)] {
+    let x = try type("x").shape
+    let given = try requiredIntegers("pad")
+    let mode = try choice("mode", ["constant", "reflect", "replicate"])
+    guard given.count % 2 == 0, given.count / 2 <= x.count else {
+      throw fault(
+        "`pad` must hold two values for each of at most \(x.count) axes; it is \(given.text)")
+    }
+    let skipped = x.count - given.count / 2
+    var result = [(before: Int, after: Int)](repeating: (0, 0), count: x.count)
+    for axis in skipped..<x.count {
+      let (before, after) = (given[2 * (axis - skipped)], given[2 * (axis - skipped) + 1])
+      let most =
+        switch mode {
+        case "reflect": max(x[axis] - 1, 0)
+        case "replicate" where x[axis] == 0: 0
+        default: 1 << 40
+        }
+      guard (0...most).contains(before), (0...most).contains(after) else {
+        throw fault(
+          "`pad` of axis \(axis) must be from 0 to \(most) in mode \(mode);"
+            + " it is \(before), \(after)")
+      }
+      result[axis] = (before, after)
+    }
+    return result
+  }
+}
