@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Command, setup
 from setuptools.command.bdist_wheel import bdist_wheel
@@ -54,7 +55,7 @@ class BuildSwift(Command):
     """Compiles the library, or takes the one ORION_PREBUILT_LIB names, into the package."""
 
     description = "build the Swift library"
-    user_options: list = []
+    user_options: ClassVar[list] = []
     editable_mode = False
 
     def initialize_options(self) -> None:
@@ -133,7 +134,7 @@ class BuildSwift(Command):
 
 
 class Build(build):
-    sub_commands = [*build.sub_commands, ("build_swift", None)]
+    sub_commands: ClassVar[list] = [*build.sub_commands, ("build_swift", None)]
 
     def run(self) -> None:
         # What an earlier build left there would go into the wheel.

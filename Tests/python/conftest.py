@@ -1,0 +1,75 @@
+"""What every test shares: test data, a cache of its own, the command line; knows no numbers."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("ORION_TEST_DATA") or ROOT.parent / "shared" / "data")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache directory of this run, so that no test sees what another run compiled."""
+    directory = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("ORION_CACHE")
+    os.environ["ORION_CACHE"] = str(directory)
+    yield directory
+    if before is None:
+        del os.environ["ORION_CACHE"]
+    else:
+        os.environ["ORION_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The shared test data; absent, its tests are skipped aloud, and in CI they fail."""
+    if not DATA.is_dir():
+        message = f"no test data at {DATA}; set ORION_TEST_DATA"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def stories(data: Path) -> Path:
+    """A real pretrained Llama of 260 thousand parameters."""
+    return data / "stories260K"
+
+
+@pytest.fixture(scope="session")
+def cases(stories: Path) -> list[dict[str, Any]]:
+    """Prompts with the continuation that llama2.c gives."""
+    found: list[dict[str, Any]] = json.loads((stories / "expected.json").read_text())["cases"]
+    return found
+
+
+@pytest.fixture
+def orion() -> Callable[..., SimpleNamespace]:
+    """Runs `orion ARGUMENTS` in a process of its own: what it printed and how it ended."""
+
+    def run(*arguments: object, **environment: str) -> SimpleNamespace:
+        done = subprocess.run(
+            [sys.executable, "-m", "orion", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            env={**os.environ, **environment},
+        )
+        return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    return run

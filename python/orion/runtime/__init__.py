@@ -1,0 +1,20 @@
+"""Orion's library from Python: devices, tensors, programs and sessions over the C interface."""
+
+from orion.runtime.caches import cache_entries, file_sha256
+from orion.runtime.device import Device
+from orion.runtime.profiles import profile, profile_names
+from orion.runtime.program import Port, Program
+from orion.runtime.session import Session
+from orion.runtime.tensor import Tensor
+
+__all__ = [
+    "Device",
+    "Port",
+    "Program",
+    "Session",
+    "Tensor",
+    "cache_entries",
+    "file_sha256",
+    "profile",
+    "profile_names",
+]

@@ -1,0 +1,129 @@
+"""A compiled function of a MIL text, run on arrays or on tensors."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from ctypes import byref, c_uint64
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from orion.errors import UsageError
+from orion.runtime.abi import encode_text, library, take_text
+from orion.runtime.device import Device
+from orion.runtime.handle import Owned
+from orion.runtime.tensor import NUMPY_TYPES, Tensor
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output: what it is called and what it holds."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    def check(self, value: Any) -> np.ndarray:
+        """`value` as an array that fits, or an error that says how it does not."""
+        array = np.asarray(value)
+        if array.shape != self.shape:
+            raise UsageError(
+                f"Input {self.name} takes the shape {list(self.shape)}, not {list(array.shape)}."
+            )
+        if not np.can_cast(array.dtype, NUMPY_TYPES[self.dtype], "same_kind"):
+            raise UsageError(f"Input {self.name} holds {self.dtype}, not {array.dtype}.")
+        return array
+
+
+class Program(Owned):
+    """`function` of a MIL text, compiled for a device.
+
+    `weights` is the file that the text calls `@model_path/weights.bin`.
+    """
+
+    _noun = "program"
+
+    def __init__(
+        self,
+        device: Device,
+        text: str,
+        weights: str | os.PathLike[str] | None = None,
+        function: str = "main",
+    ) -> None:
+        encoded = text.encode("utf-8")
+        compiled = c_uint64()
+        library().orion_program_compile(
+            device.handle,
+            encoded,
+            len(encoded),
+            encode_text(None if weights is None else os.fspath(weights)),
+            encode_text(function),
+            byref(compiled),
+        )
+        self._own(compiled.value, library().orion_program_free, owner=device)
+        self._device = device
+        facts = json.loads(take_text(library().orion_program_json, self.handle))
+        self.inputs = [_port(fact) for fact in facts["inputs"]]
+        self.outputs = [_port(fact) for fact in facts["outputs"]]
+        # Sets of tensors that no running call uses; a list's pop and append are atomic.
+        self._idle: list[tuple[list[Tensor], list[Tensor]]] = []
+
+    def run(self, arrays: Mapping[str, Any] | Sequence[Any]) -> dict[str, np.ndarray]:
+        """Runs once over arrays, by name or in declared order, and returns new arrays by name."""
+        values = self._in_order(arrays)
+        inputs, outputs = self._take_tensors()
+        for tensor, value in zip(inputs, values, strict=True):
+            with tensor as view:
+                view[...] = value
+        self.evaluate(inputs, outputs)
+        results = {}
+        for port, tensor in zip(self.outputs, outputs, strict=True):
+            with tensor as view:
+                results[port.name] = view.copy()
+        self._idle.append((inputs, outputs))
+        return results
+
+    def evaluate(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+        """Runs once over tensors in declared order."""
+        library().orion_program_evaluate(
+            self.handle,
+            len(inputs),
+            (c_uint64 * len(inputs))(*(tensor.handle for tensor in inputs)),
+            len(outputs),
+            (c_uint64 * len(outputs))(*(tensor.handle for tensor in outputs)),
+        )
+
+    def _in_order(self, arrays: Mapping[str, Any] | Sequence[Any]) -> list[np.ndarray]:
+        names = [port.name for port in self.inputs]
+        if not isinstance(arrays, Mapping):
+            if len(arrays) != len(names):
+                raise UsageError(
+                    f"The program takes {len(names)} inputs ({', '.join(names)}), not"
+                    f" {len(arrays)}."
+                )
+            arrays = dict(zip(names, arrays, strict=True))
+        missing = [name for name in names if name not in arrays]
+        unknown = [name for name in arrays if name not in names]
+        if missing or unknown:
+            problems = [f"{name} is missing" for name in missing]
+            problems += [f"there is no {name}" for name in unknown]
+            raise UsageError(f"The program takes {', '.join(names)}: {', '.join(problems)}.")
+        return [port.check(arrays[port.name]) for port in self.inputs]
+
+    def _take_tensors(self) -> tuple[list[Tensor], list[Tensor]]:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return (
+                [Tensor(self._device, port.shape, port.dtype) for port in self.inputs],
+                [Tensor(self._device, port.shape, port.dtype) for port in self.outputs],
+            )
+
+    def __repr__(self) -> str:
+        signature = ", ".join(port.name for port in self.inputs)
+        return f"<Program ({signature}) -> ({', '.join(port.name for port in self.outputs)})>"
+
+
+def _port(fact: dict[str, Any]) -> Port:
+    return Port(fact["name"], fact["dtype"], tuple(fact["shape"]))
