@@ -58,7 +58,7 @@ public struct BufferProperty: Sendable, Hashable {
 }
 
 /// What stands between the parentheses of a typed literal.
-public indirect enum Payload: Sendable, Hashable {
+public enum Payload: Sendable, Hashable {
   /// A number exactly as written (`-0x1.8p+0`, `1e-05`, `inf`); decoded when its type is known.
   case number(String)
   case string(String)
