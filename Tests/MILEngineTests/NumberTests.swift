@@ -13,7 +13,7 @@ import Testing
     ("65519.99999999999999999999999999999", 0x7BFF), ("65520", 0x7C00), ("-1e999", 0xFC00),
     ("inf", 0x7C00), ("-inf", 0xFC00), ("nan", 0x7E00), ("0x1p-24", 0x0001), ("0x1p-25", 0x0000),
     ("0x1.0000000000000000000000001p-25", 0x0001), ("5.960464477539063e-08", 0x0001),
-    ("1e-99999999999999999999999", 0x0000), ("0x1.ffcp-15", 0x03FF), ("0x1.ffep-15", 0x0400),
+    ("1e-99999999999999999999999", 0x0000), ("0x1.ff8p-15", 0x03FF), ("0x1.ffcp-15", 0x0400),
     ("6.103515625e-05", 0x0400), ("2049", 0x6800), ("2051", 0x6802), ("0.1", 0x2E66),
     ("1.0009765625", 0x3C01), (".5", 0x3800), ("5.", 0x4500), ("0x.8p0", 0x3800),
   ]) func fp16(_ text: String, _ expected: Int) throws {
@@ -43,7 +43,7 @@ import Testing
       (0x3C00, .fp16, "0x1p+0"), (0xBE00, .fp16, "-0x1.8p+0"), (0, .fp16, "0x0p+0"),
       (0x8000, .fp16, "-0x0p+0"), (0x0001, .fp16, "0x1p-24"), (0x03FF, .fp16, "0x1.ff8p-15"),
       (0x7C00, .fp16, "inf"), (0xFC00, .fp16, "-inf"), (0x7E00, .fp16, "nan"),
-      (0x3EB17EF8 | 0, .fp32, "0x1.62fdfp-2"), (0x0000_0001, .fp32, "0x1p-149"),
+      (0x3EB1_7EF8, .fp32, "0x1.62fdfp-2"), (0x0000_0001, .fp32, "0x1p-149"),
       (0x3F80_0001, .fp32, "0x1.000002p+0"), (1, .fp64, "0x1p-1074"), (0x4049, .bf16, "0x1.92p+1"),
     ]
     for (pattern, format, text) in cases { #expect(format.hexText(pattern) == text) }
@@ -57,10 +57,11 @@ import Testing
       "0." + String(repeating: "0", count: 310) + String(repeating: "7", count: 900),
       String(repeating: "9", count: 1200) + "e-1100",
     ]
-    for _ in 0..<20_000 {
+    for _ in 0..<3_000 {
       let value = Double(bitPattern: random.next())
       if value.isFinite { texts.append("\(value)") }
-      texts.append("\(random.next()).\(random.next())\(random.next())e\(Int(random.next() % 80) - 60)")
+      let digits = "\(random.next()).\(random.next())\(random.next())"
+      texts.append("\(digits)e\(Int(random.next() % 80) - 60)")
     }
     for text in texts {
       #expect(try bits(text, .fp64) == strtod(text, nil).bitPattern, "\(text)")
@@ -84,7 +85,9 @@ import Testing
     #expect(NumberText("-5")?.value.integer.map { $0.isNegative && $0.magnitude == 5 } == true)
     #expect(NumberText("2.5")?.value.integer == nil)
     #expect(NumberText("10")?.isInteger == true && NumberText("1e1")?.isInteger == false)
-    for text in ["", "-", "x", "1x", "0x", "1e", "--1", "1.2.3"] { #expect(NumberText(text) == nil) }
+    for text in ["", "-", "x", "1x", "0x", "1e", "--1", "1.2.3"] {
+      #expect(NumberText(text) == nil)
+    }
   }
 }
 

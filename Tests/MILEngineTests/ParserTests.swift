@@ -13,10 +13,10 @@ import Testing
     let text = program("  tensor<fp16, [1, 64, 1, 32]> y = relu(x = x);", out: "y")
     let operation = try #require(try Parser.parse(text).functions.first?.body.operations.first)
     #expect(operation.span.start.line == 4 && operation.span.start.column == 3)
-    #expect(operation.span.end.column == 52)
-    #expect(operation.opSpan.start.column == 38 && operation.opSpan.end.column == 42)
-    #expect(operation.arguments[0].span.start.column == 43)
-    #expect(operation.outputs[0].span.end.column == 35)
+    #expect(operation.span.end.column == 48)
+    #expect(operation.opSpan.start.column == 36 && operation.opSpan.end.column == 40)
+    #expect(operation.arguments[0].span.start.column == 41)
+    #expect(operation.outputs[0].span.end.column == 33)
   }
 
   @Test func dialectsGiveEqualTypes() throws {

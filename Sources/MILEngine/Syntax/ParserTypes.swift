@@ -4,8 +4,10 @@ extension Parser {
   private static let dtypes: [String: DType] = Dictionary(
     uniqueKeysWithValues: DType.allCases.map { ($0.rawValue, $0) })
 
+  private typealias Constructor = @Sendable (inout Parser) throws(Diagnostic) -> MILType
+
   /// The types that are written with `<…>`.
-  private static let constructors: [String: @Sendable (inout Parser) throws(Diagnostic) -> MILType] = [
+  private static let constructors: [String: Constructor] = [
     "tensor": { (parser) throws(Diagnostic) in try parser.tensorType() },
     "list": { (parser) throws(Diagnostic) in try parser.listType() },
     "dict": { (parser) throws(Diagnostic) in try parser.dictType() },
