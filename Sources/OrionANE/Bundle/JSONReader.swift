@@ -37,7 +37,8 @@ struct JSONReader {
     case UInt8(ascii: "t"): return try word("true", .bool(true))
     case UInt8(ascii: "f"): return try word("false", .bool(false))
     case UInt8(ascii: "n"): return try word("null", .null)
-    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
+    case UInt8(ascii: "-"): return try number()
+    case let byte where isDigit(byte): return try number()
     default: throw fault("expected a value, got \(found)")
     }
   }
@@ -181,7 +182,7 @@ struct JSONReader {
       }
       guard let scalar = Unicode.Scalar(code) else { throw loneSurrogate(start) }
       text.append(contentsOf: String(Character(scalar)).utf8)
-    default: throw fault("unknown escape; \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX exist", at: start)
+    default: throw fault("expected an escape: one of \"\\/bfnrt, or uXXXX", at: start)
     }
   }
 
