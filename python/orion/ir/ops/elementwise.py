@@ -1,0 +1,115 @@
+"""Ops that treat every element alone. Operands broadcast as in numpy."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..row import Op, mil
+from ..shapes import broadcast, cast, comparison, same, same_float, select
+from ..types import DTYPES
+
+Array = np.ndarray
+
+erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def gelu(x: Array, mode: str) -> Array:
+    if mode == "TANH_APPROXIMATION":
+        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    return (0.5 * x * (1 + erf(x / math.sqrt(2)))).astype(x.dtype)
+
+
+def cast_meaning(x: Array, dtype: str) -> Array:
+    # Between floats a cast only changes what is stored, and storing is the executor's matter.
+    if dtype in ("fp16", "fp32") and x.dtype.kind == "f":
+        return x
+    return x.astype(DTYPES[dtype])
+
+
+def where_at_least(g: Any, x: Any, bound: Any, dy: Any) -> Any:
+    """`dy` where x >= bound, else 0."""
+    return g.select(g.greater_equal(x, bound), dy, g.mul(dy, 0.0))
+
+
+def clip_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    inside = where_at_least(g, n.x, n["low"], dy)
+    return (g.select(g.greater_equal(n["high"], n.x), inside, g.mul(dy, 0.0)),)
+
+
+def pow_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    # The exponent is a constant wherever a model uses pow; its gradient is not defined here.
+    return (g.mul(dy, g.mul(n.y, g.pow(n.x, g.sub(n.y, 1.0)))), None)
+
+
+def sigmoid_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    return (g.mul(dy, g.mul(n.result, g.sub(1.0, n.result))),)
+
+
+def silu_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    s = g.sigmoid(n.x)
+    return (g.mul(dy, g.add(s, g.mul(n.result, g.sub(1.0, s)))),)
+
+
+# fmt: off
+ROWS = (
+    #  name       operands  attributes  result      meaning
+    Op("add",     "x y",    "",         broadcast,  lambda x, y: x + y,
+       lambda g, n, dy: (dy, dy), mil("add x y")),
+    Op("sub",     "x y",    "",         broadcast,  lambda x, y: x - y,
+       lambda g, n, dy: (dy, g.mul(dy, -1.0)), mil("sub x y")),
+    Op("mul",     "x y",    "",         broadcast,  lambda x, y: x * y,
+       lambda g, n, dy: (g.mul(dy, n.y), g.mul(dy, n.x)), mil("mul x y")),
+    Op("div",     "x y",    "",         broadcast,  lambda x, y: x / y,
+       lambda g, n, dy: (g.div(dy, n.y), g.mul(g.div(g.mul(dy, n.result), n.y), -1.0)),
+       mil("real_div x y")),
+    Op("maximum", "x y",    "",         broadcast,  np.maximum,
+       lambda g, n, dy: (where_at_least(g, n.x, n.y, dy), where_at_least(g, n.y, n.x, dy)),
+       mil("maximum x y")),
+    Op("minimum", "x y",    "",         broadcast,  np.minimum,
+       lambda g, n, dy: (where_at_least(g, n.y, n.x, dy), where_at_least(g, n.x, n.y, dy)),
+       mil("minimum x y")),
+    Op("pow",     "x y",    "",         broadcast,  np.power,
+       pow_gradient, mil("pow x y")),
+    Op("exp",     "x",      "",         same_float, np.exp,
+       lambda g, n, dy: (g.mul(dy, n.result),), mil("exp x")),
+    Op("sqrt",    "x",      "",         same_float, np.sqrt,
+       lambda g, n, dy: (g.div(g.mul(dy, 0.5), n.result),), mil("sqrt x")),
+    Op("rsqrt",   "x",      "",         same_float, lambda x: 1 / np.sqrt(x),
+       lambda g, n, dy: (g.mul(g.mul(dy, -0.5), g.div(n.result, n.x)),),
+       mil("rsqrt x", epsilon=0.0)),
+    Op("abs",     "x",      "",         same,       np.abs,
+       lambda g, n, dy: (g.select(g.greater_equal(n.x, 0.0), dy, g.mul(dy, -1.0)),), mil("abs x")),
+    Op("square",  "x",      "",         same,       lambda x: x * x,
+       lambda g, n, dy: (g.mul(g.mul(dy, 2.0), n.x),), mil("square x")),
+    Op("sigmoid", "x",      "",         same_float, sigmoid,
+       sigmoid_gradient, mil("sigmoid x")),
+    Op("silu",    "x",      "",         same_float, lambda x: x / (1 + np.exp(-x)),
+       silu_gradient, mil("silu x")),
+    Op("tanh",    "x",      "",         same_float, np.tanh,
+       lambda g, n, dy: (g.mul(dy, g.sub(1.0, g.square(n.result))),), mil("tanh x")),
+    Op("gelu",    "x",      "mode:text=EXACT", same_float, gelu,
+       None, mil("gelu x")),
+    Op("relu",    "x",      "",         same_float, lambda x: np.maximum(x, 0),
+       lambda g, n, dy: (where_at_least(g, n.x, 0.0, dy),), mil("relu x")),
+    Op("clip",    "x",      "low:float high:float", same_float,
+       lambda x, low, high: np.clip(x, low, high),
+       clip_gradient, mil("clip x", {"low": "alpha", "high": "beta"})),
+    Op("identity", "x",     "",         same,       lambda x: x,
+       lambda g, n, dy: (dy,), mil("identity x")),
+    Op("cast",    "x",      "dtype:dtype", cast,    cast_meaning,
+       lambda g, n, dy: (g.cast(dy, dtype=n.x.type.dtype),), mil("cast x")),
+    Op("greater_equal", "x y", "",      comparison, np.greater_equal, None, mil("greater_equal x y")),
+    Op("equal",   "x y",    "",         comparison, np.equal, None, mil("equal x y")),
+    Op("select",  "condition a b", "",  select,     np.where,
+       lambda g, n, dy: (None, g.select(n.condition, dy, g.mul(dy, 0.0)),
+                         g.select(n.condition, g.mul(dy, 0.0), dy)),
+       mil("select cond a b")),
+)
+# fmt: on

@@ -1,0 +1,22 @@
+"""Ops without operands: what a graph is given. They have no meaning to compute; the caller binds them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..row import Op
+from ..shapes import source
+
+
+def unbound(**attributes: Any) -> Any:
+    raise NotImplementedError("a source's value comes from outside the graph")
+
+
+ROWS = (
+    # A tensor given at every evaluation. `role` says what the host puts there, as "key_cache layer=0".
+    Op("input", "", "dtype:dtype shape:shape role:text=none", source, unbound, source=True),
+    # A tensor of the checkpoint by its name there, read in row-major order as this shape.
+    Op("weight", "", "dtype:dtype shape:shape key:text", source, unbound, source=True),
+    # A tensor that is part of the graph.
+    Op("constant", "", "dtype:dtype shape:shape value:array", source, unbound, source=True),
+)
