@@ -1,4 +1,4 @@
-"""The graph of ops that Orion compiles: values with types, a text form, a verifier, and its meaning in numpy."""
+"""The graph of ops that Orion compiles: values with types, a text form, and a meaning in numpy."""
 
 from .graph import Graph, Node, Output, Value
 from .interpret import Arithmetic, interpret

@@ -1,11 +1,12 @@
-"""The graph: values in single assignment, each made by one node; knows no device, no MIL and no checkpoint.
+"""The graph: values in single assignment, each made by one node; knows no device and no MIL.
 
     graph = Graph("double")
     x = graph.input("x", "fp32", (1, 4, 1, 16))
     graph.output("y", graph.add(x, x))
 
-Every row of the op table is a method: operands by position, attributes and `name` by keyword. A Python
-number or array among the operands becomes a constant. Nodes stay in an order in which every operand comes first.
+Every row of the op table is a method: operands by position, attributes and `name` by keyword.
+A Python number or array among the operands becomes a constant. Nodes stay in an order in which
+every operand comes first.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Node:
 
 @dataclass(eq=False)
 class Output:
-    """A value that the graph gives back. `role` says what the host does with it, as "new_key layer=0"."""
+    """A value that the graph gives back. `role` is what the host does with it: "hidden"."""
 
     name: str
     value: Value
@@ -101,7 +102,7 @@ class Graph:
         attributes: dict[str, Any],
         name: str | Sequence[str] | None = None,
     ) -> Node:
-        """Appends a node (or puts it at the place of `before`). Raises ShapeError when its row refuses it."""
+        """Appends a node, or puts it where `before` says. ShapeError when its row refuses it."""
         row = TABLE[op]
         attributes = complete_attributes(row, attributes)
         types = infer(row, [value.type for value in operands], attributes)
@@ -114,9 +115,7 @@ class Graph:
         (self.nodes if self._pending is None else self._pending).append(node)
         return node
 
-    def input(
-        self, name: str, dtype: str, shape: Sequence[int], role: str | None = None
-    ) -> Value:
+    def input(self, name: str, dtype: str, shape: Sequence[int], role: str | None = None) -> Value:
         attributes = {"dtype": dtype, "shape": tuple(shape), "role": role}
         return self.add("input", [], attributes, name).result
 
@@ -170,7 +169,7 @@ class Graph:
         return [node for node in self.nodes if node.op in ops]
 
     def replace(self, old: Value, new: Value) -> None:
-        """Everyone who used `old` uses `new`; `old` has no user left and stays until it is dropped."""
+        """Everyone who used `old` uses `new`; the node of `old` stays until it is dropped."""
         for user in old.users:
             user.operands = [new if value is old else value for value in user.operands]
             new.users.append(user)
@@ -213,7 +212,7 @@ class Graph:
 
 
 def complete_attributes(row: Op, given: dict[str, Any]) -> dict[str, Any]:
-    """The attributes in the row's order, defaults filled in. ShapeError names a missing or unknown one."""
+    """The attributes in the row's order, defaults filled in. ShapeError: missing or unknown."""
     known = {attribute.name for attribute in row.attribute_rows}
     for name in given:
         if name not in known:

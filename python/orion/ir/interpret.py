@@ -1,8 +1,8 @@
-"""The definition: runs any graph in numpy. Every other executor is compared with this; it knows no device.
+"""The definition: runs any graph in numpy. Every other executor is compared with this.
 
-    interpret(graph, {"x": array})                                exact: everything in float64
-    interpret(graph, {"x": array}, weights, Arithmetic.declared())   each value stored as its type says
-    interpret(graph, {"x": array}, weights, Arithmetic.of(profile))  as a device of that profile computes
+interpret(graph, {"x": array})                    exact: everything in float64
+interpret(graph, {...}, weights, Arithmetic.declared())    each value stored as its type says
+interpret(graph, {...}, weights, Arithmetic.of(profile))   as a device of that profile computes
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ MATRIX_OPS = frozenset({"matmul", "linear"})
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What happens to a float between ops: `compute` is the type ops work in, `storage` what they leave.
+    """What happens to floats: `compute` is the type ops work in, `storage` what they leave.
 
-    storage: "exact" keeps the computed value, "declared" rounds to the value's type, "fp16" rounds every
-    float to fp16. Results of matrix products become infinite from `mac_overflows_at` on.
+    storage: "exact" keeps the computed value, "declared" rounds to the value's type, "fp16" rounds
+    every float to fp16. Results of matrix products become infinite from `mac_overflows_at` on.
     """
 
     storage: str = "exact"
@@ -41,9 +41,8 @@ class Arithmetic:
         rules = profile["arithmetic"]
         if rules["storage"] == "declared":
             return Arithmetic.declared()
-        return Arithmetic(
-            rules["storage"], np.float64, rules.get("mac_overflows_at"), rules.get("hides_nan", False)
-        )
+        limit, hides_nan = rules.get("mac_overflows_at"), rules.get("hides_nan", False)
+        return Arithmetic(rules["storage"], np.float64, limit, hides_nan)
 
     def store(self, value: np.ndarray, type: TensorType) -> np.ndarray:
         """`value` as it is after it has been stored with this type, in the type ops compute in."""
@@ -64,7 +63,7 @@ def interpret(
     weights: Mapping[str, np.ndarray] | None = None,
     arithmetic: Arithmetic = EXACT,
 ) -> dict[str, np.ndarray]:
-    """The outputs by name. Raises ValueError when an input or a weight is missing or of another shape."""
+    """The outputs by name. ValueError when an input or weight is missing or of another shape."""
     values: dict[int, np.ndarray] = {}
     pending = {id(v): len(v.users) for node in graph.nodes for v in node.results}
     returned = {id(output.value) for output in graph.outputs}
@@ -117,7 +116,7 @@ def bound(node: Node, inputs: Mapping[str, Any], weights: Mapping[str, np.ndarra
     name = node.result.name if node.op == "input" else node["key"]
     given = inputs if node.op == "input" else weights
     if name not in given:
-        raise ValueError(f"{node.op} {name} of graph has no value; given: {', '.join(given) or 'none'}")
+        raise ValueError(f"{node.op} {name} has no value; given: {', '.join(given) or 'none'}")
     array = np.asarray(given[name])
     if node.op == "weight" and array.size == node.result.type.size:
         array = array.reshape(node.result.type.shape)

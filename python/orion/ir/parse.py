@@ -1,11 +1,11 @@
-"""Reads a graph's text form. Every fault is a ParseError with line and column; knows nothing of ops but the table."""
+"""Reads a graph's text form. A fault is a ParseError with line and column; ops are the table's."""
 
 from __future__ import annotations
 
 import base64
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -18,7 +18,7 @@ TOKEN = re.compile(
     r"""(?P<space>[ \t]+|;.*)
       | (?P<value>%[A-Za-z_][A-Za-z0-9_@]*)
       | (?P<text>"(?:[^"\\]|\\.)*")
-      | (?P<number>[-+]?(?:inf|nan|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)(?![A-Za-z_0-9]))
+      | (?P<number>[-+]?(?:inf|nan|[0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?)(?![A-Za-z_0-9]))
       | (?P<word>[A-Za-z_][A-Za-z0-9_@.]*)
       | (?P<mark>[=,:\[\]])""",
     re.VERBOSE,
@@ -115,7 +115,9 @@ def read_outputs(reader: Line, graph: Graph, values: dict[str, Value]) -> None:
         token = reader.expect("value", "a value to return")
         role = reader.take("text")
         value = known(reader, values, token)
-        graph.output(name.text if name else value.name, value, unquoted(role.text) if role else None)
+        graph.output(
+            name.text if name else value.name, value, unquoted(role.text) if role else None
+        )
         if not reader.take("mark", ","):
             return
 
@@ -166,7 +168,7 @@ def read_attribute(reader: Line, row: Attribute, before: dict[str, Any]) -> Any:
 
 
 def read_array(reader: Line, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
-    """See text.array_text: one number for all, a flat list, or base64 of the little-endian bytes."""
+    """One number for all, a flat list, or base64 of the little-endian bytes."""
     kind = np.dtype(DTYPES[dtype])
     if (encoded := reader.take("text")) is not None:
         data = base64.b64decode(encoded.text[1:-1], validate=True)
@@ -231,9 +233,9 @@ class Line:
 
     def expect(self, kind: str, what: str, text: str | None = None) -> Token:
         token = self.take(kind, text)
-        if token is None:
-            self.fail(f"expected {what}, found `{self.here.text}`")
-        return token
+        if token is not None:
+            return token
+        return self.fail(f"expected {what}, found `{self.here.text}`")
 
-    def fail(self, message: str, token: Token | None = None) -> Any:
+    def fail(self, message: str, token: Token | None = None) -> NoReturn:
         raise ParseError(self.number, (token or self.here).column, message)

@@ -1,7 +1,7 @@
 """What a row of the op table holds; knows no op.
 
-A row is the whole truth about an op: how it is written, what type comes out, what it means in numpy, how
-gradients flow through it, how MIL spells it. Every executor is tested against `meaning`.
+A row is the whole truth about an op: how it is written, what type comes out, what it means in
+numpy, how gradients flow through it, how MIL spells it. Every executor is tested against `meaning`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class ShapeError(ValueError):
 class Spelling:
     """How MIL writes an op: its name, what it calls the operands, and arguments that never vary.
 
-    The row's attributes follow under their own names unless `renames` gives another; `fixed` holds the
-    arguments that devices want written even at their default. A float in `fixed` has the operand's dtype.
+    The row's attributes follow under their own names unless `renames` gives another; `fixed` holds
+    the arguments that devices want written even at their default. Floats take the operand's dtype.
     """
 
     op: str
@@ -56,7 +56,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Op:
-    """One row. `operands` as "x y" or "values*" (any number), `attributes` as "axis:int keep:bool=true"."""
+    """One row. `operands`: "x y" or "values*" (any number); `attributes`: "axis:int keep:bool=true"."""
 
     name: str
     operands: str

@@ -115,7 +115,7 @@ def concat(types: Types, attributes: Attributes) -> list[TensorType]:
 def slice_(types: Types, attributes: Attributes) -> list[TensorType]:
     x, begin, size = types[0], tuple(attributes["begin"]), tuple(attributes["size"])
     fits = len(begin) == len(size) == x.rank and all(
-        0 <= b and 0 < n and b + n <= length
+        b >= 0 and n > 0 and b + n <= length
         for b, n, length in zip(begin, size, x.shape, strict=True)
     )
     require(fits, f"begin {list(begin)} and size {list(size)} do not lie inside {x}")
@@ -128,7 +128,7 @@ def broadcast_shapes(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     result = []
     for lengths in zip(*padded, strict=True):
         wide = {n for n in lengths if n != 1}
-        require(len(wide) <= 1, f"shapes {', '.join(str(list(s)) for s in shapes)} do not broadcast")
+        require(len(wide) <= 1, f"shapes {' and '.join(map(str, shapes))} do not broadcast")
         result.append(wide.pop() if wide else 1)
     return tuple(result)
 

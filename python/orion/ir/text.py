@@ -1,11 +1,11 @@
-"""A graph as text that people read, write tests in and paste into reports; `parse` reads it back exactly.
+"""A graph as text for people, tests and reports; `parse` reads it back exactly.
 
-    graph layer
-    %x = input fp16 [1, 4, 1, 16] role="embedding table=embedding"
-    %w = weight fp16 [4, 4, 1, 1] key="model.layers.0.mlp.up_proj.weight"
-    %y = linear %x %w : fp16 [1, 4, 1, 16]
-    %a, %b = split %y axis=1 sizes=[2, 2] : fp16 [1, 2, 1, 16], fp16 [1, 2, 1, 16]
-    return %a "hidden", logits = %b
+graph layer
+%x = input fp16 [1, 4, 1, 16] role="embedding table=embedding"
+%w = weight fp16 [4, 4, 1, 1] key="model.layers.0.mlp.up_proj.weight"
+%y = linear %x %w : fp16 [1, 4, 1, 16]
+%a, %b = split %y axis=1 sizes=[2, 2] : fp16 [1, 2, 1, 16], fp16 [1, 2, 1, 16]
+return %a "hidden", logits = %b
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def node_text(node: Node) -> str:
     words += [f"%{value.name}" for value in node.operands]
     for attribute in node.row.attribute_rows:
         value = node.attributes[attribute.name]
-        if attribute.name not in ("dtype", "shape") or not node.row.source:
-            if value is not None:
-                words.append(f"{attribute.name}={attribute_text(attribute.kind, value)}")
+        is_type = node.row.source and attribute.name in ("dtype", "shape")
+        if value is not None and not is_type:
+            words.append(f"{attribute.name}={attribute_text(attribute.kind, value)}")
     if not node.row.source:
         words += [":", ", ".join(str(value.type) for value in node.results)]
     return " ".join(words)

@@ -3,7 +3,7 @@
 A graph is well formed when
  1. every value is defined once, and its name is an identifier that no other value has;
  2. every operand is a result of an earlier node of this graph;
- 3. every node's op is a row of the table, with the row's count of operands and its attributes, no others;
+ 3. every node's op is a row of the table, with its count of operands and exactly its attributes;
  4. every result has the type that the row's rule infers;
  5. a constant's array has the declared dtype and shape;
  6. `users` of every value holds exactly the nodes that read it;

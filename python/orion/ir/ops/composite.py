@@ -54,9 +54,7 @@ def rope_shape(types: Types, attributes: Attributes) -> list[TensorType]:
 def attention(query: Array, segments: Sequence[Array], scale: float) -> Array:
     keys, values, masks = segments[0::3], segments[1::3], segments[2::3]
     turned = query.swapaxes(-1, -2)
-    scores = [
-        np.matmul(turned, key) * scale + mask for key, mask in zip(keys, masks, strict=True)
-    ]
+    scores = [np.matmul(turned, key) * scale + mask for key, mask in zip(keys, masks, strict=True)]
     weights = softmax(np.concatenate(scores, axis=-1), axis=-1)
     return np.matmul(np.concatenate(values, axis=-1), weights.swapaxes(-1, -2))
 
@@ -74,7 +72,7 @@ def attention_shape(types: Types, attributes: Attributes) -> list[TensorType]:
         length = key.shape[-1]
         require(
             key.shape == (key_heads, 1, size, length) == value.shape,
-            f"expected key and value [{key_heads}, 1, {size}, L] for {query}, got {key} and {value}",
+            f"expected key, value [{key_heads}, 1, {size}, L] for {query}, got {key}, {value}",
         )
         require(
             mask.shape == (1, 1, new, length),
@@ -86,13 +84,16 @@ def attention_shape(types: Types, attributes: Attributes) -> list[TensorType]:
 # fmt: off
 ROWS = (
     # x / sqrt(mean of squares along axis + epsilon) * weight
-    Op("rms_norm",   "x weight",      "axis:int epsilon:float", norm_shape, rms_norm, composite=True),
+    Op("rms_norm",   "x weight",      "axis:int epsilon:float", norm_shape, rms_norm,
+       composite=True),
     # (x - mean) / sqrt(variance + epsilon) * weight + bias
-    Op("layer_norm", "x weight bias", "axis:int epsilon:float", norm_shape, layer_norm, composite=True),
-    # x [.., D, S], cos and sin [.., D/2, S]: pair (i, i + D/2) of every column turns by that column's angles.
+    Op("layer_norm", "x weight bias", "axis:int epsilon:float", norm_shape, layer_norm,
+       composite=True),
+    # x [.., D, S], cos and sin [.., D/2, S]: elements i and i + D/2 of a column turn as a pair by
+    # that column's angle i.
     Op("rope",       "x cos sin",     "", rope_shape, rope, composite=True),
-    # query [K, G, D, S]; segments of key [K, 1, D, L], value [K, 1, D, L], mask [1, 1, S, L]: softmax over all
-    # segments' positions of key . query * scale + mask, then the values weighted by it.
+    # query [K, G, D, S]; segments of key [K, 1, D, L], value [K, 1, D, L], mask [1, 1, S, L]:
+    # softmax over all segments' positions of key . query * scale + mask, then values so weighted.
     Op("attention",  "query segments*", "scale:float", attention_shape, attention, composite=True),
 )
 # fmt: on

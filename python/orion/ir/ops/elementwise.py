@@ -33,6 +33,10 @@ def cast_meaning(x: Array, dtype: str) -> Array:
     return x.astype(DTYPES[dtype])
 
 
+def clip(x: Array, low: float, high: float) -> Array:
+    return np.minimum(np.maximum(x, low), high)
+
+
 def where_at_least(g: Any, x: Any, bound: Any, dy: Any) -> Any:
     """`dy` where x >= bound, else 0."""
     return g.select(g.greater_equal(x, bound), dy, g.mul(dy, 0.0))
@@ -99,13 +103,14 @@ ROWS = (
     Op("relu",    "x",      "",         same_float, lambda x: np.maximum(x, 0),
        lambda g, n, dy: (where_at_least(g, n.x, 0.0, dy),), mil("relu x")),
     Op("clip",    "x",      "low:float high:float", same_float,
-       lambda x, low, high: np.clip(x, low, high),
+       clip,
        clip_gradient, mil("clip x", {"low": "alpha", "high": "beta"})),
     Op("identity", "x",     "",         same,       lambda x: x,
        lambda g, n, dy: (dy,), mil("identity x")),
     Op("cast",    "x",      "dtype:dtype", cast,    cast_meaning,
        lambda g, n, dy: (g.cast(dy, dtype=n.x.type.dtype),), mil("cast x")),
-    Op("greater_equal", "x y", "",      comparison, np.greater_equal, None, mil("greater_equal x y")),
+    Op("greater_equal", "x y", "",      comparison, np.greater_equal,
+       None, mil("greater_equal x y")),
     Op("equal",   "x y",    "",         comparison, np.equal, None, mil("equal x y")),
     Op("select",  "condition a b", "",  select,     np.where,
        lambda g, n, dy: (None, g.select(n.condition, dy, g.mul(dy, 0.0)),

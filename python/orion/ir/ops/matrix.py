@@ -1,4 +1,4 @@
-"""Ops that multiply matrices: `matmul` of two values, `linear` by a weight on the engine's layout."""
+"""Ops that multiply matrices: `matmul` of two values, `linear` by a weight."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from ..shapes import linear, matmul
 def matmul_meaning(
     x: np.ndarray, y: np.ndarray, transpose_x: bool, transpose_y: bool
 ) -> np.ndarray:
-    return np.matmul(x.swapaxes(-1, -2) if transpose_x else x, y.swapaxes(-1, -2) if transpose_y else y)
+    return np.matmul(
+        x.swapaxes(-1, -2) if transpose_x else x, y.swapaxes(-1, -2) if transpose_y else y
+    )
 
 
 def matmul_gradient(g: Any, n: Any, dz: Any) -> tuple[Any, ...]:
@@ -60,9 +62,9 @@ POINTWISE = mil(
 # fmt: off
 ROWS = (
     # Batch axes broadcast; the last two are rows and columns, before `transpose_*` swaps them.
-    Op("matmul", "x y",      "transpose_x:bool=false transpose_y:bool=false", matmul, matmul_meaning,
+    Op("matmul", "x y", "transpose_x:bool=false transpose_y:bool=false", matmul, matmul_meaning,
        matmul_gradient, mil("matmul x y")),
-    # x [N, C, H, W], weight [O, C, 1, 1]: each column times the weight. The engine runs this as a 1x1 convolution.
+    # x [N, C, H, W], weight [O, C, 1, 1]: each column times the weight, as a convolution of one tap.
     Op("linear", "x weight", "", linear, linear_meaning, linear_gradient, POINTWISE),
 )
 # fmt: on

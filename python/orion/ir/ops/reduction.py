@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..row import Op, mil
+from ..row import Gradient, Op, mil
 from ..shapes import along_axis, axis_indices, reduction
 
 
@@ -55,15 +55,19 @@ def softmax_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
     return (g.mul(n.result, g.sub(dy, mean)),)
 
 
-AXES = "axes:ints keep_dims:bool=true"
+def row(name: str, meaning: Callable[..., Any], gradient: Gradient) -> Op:
+    return Op(
+        name, "x", "axes:ints keep_dims:bool=true", reduction, meaning, gradient, mil(f"{name} x")
+    )
+
 
 # fmt: off
 ROWS = (
-    #  name          operands  attributes  result     meaning            gradient          MIL
-    Op("reduce_sum",  "x",     AXES,       reduction, reducing(np.sum),  sum_gradient,     mil("reduce_sum x")),
-    Op("reduce_mean", "x",     AXES,       reduction, reducing(np.mean), mean_gradient,    mil("reduce_mean x")),
-    Op("reduce_max",  "x",     AXES,       reduction, reducing(np.max),  extreme_gradient, mil("reduce_max x")),
-    Op("reduce_min",  "x",     AXES,       reduction, reducing(np.min),  extreme_gradient, mil("reduce_min x")),
-    Op("softmax",     "x",     "axis:int", along_axis, softmax,          softmax_gradient, mil("softmax x")),
+    #   name          meaning            gradient
+    row("reduce_sum",  reducing(np.sum),  sum_gradient),
+    row("reduce_mean", reducing(np.mean), mean_gradient),
+    row("reduce_max",  reducing(np.max),  extreme_gradient),
+    row("reduce_min",  reducing(np.min),  extreme_gradient),
+    Op("softmax", "x", "axis:int", along_axis, softmax, softmax_gradient, mil("softmax x")),
 )
 # fmt: on

@@ -1,4 +1,4 @@
-"""Ops without operands: what a graph is given. They have no meaning to compute; the caller binds them."""
+"""Ops without operands: what a graph is given. The caller binds them; they compute nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def unbound(**attributes: Any) -> Any:
 
 
 ROWS = (
-    # A tensor given at every evaluation. `role` says what the host puts there, as "key_cache layer=0".
+    # A tensor given at every evaluation. `role` is what the host puts there: "key_cache layer=0".
     Op("input", "", "dtype:dtype shape:shape role:text=none", source, unbound, source=True),
     # A tensor of the checkpoint by its name there, read in row-major order as this shape.
     Op("weight", "", "dtype:dtype shape:shape key:text", source, unbound, source=True),

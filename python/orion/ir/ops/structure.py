@@ -37,8 +37,8 @@ ROWS = (
        transpose_gradient, mil("transpose x")),
     Op("split",     "x", "axis:int sizes:ints", split, split_meaning,
        lambda g, n, dy: (g.concat(dy, axis=n["axis"]),), mil("split x", {"sizes": "split_sizes"})),
-    Op("concat",    "values*", "axis:int", concat, lambda values, axis: np.concatenate(values, axis),
-       concat_gradient, mil("concat values", interleave=False)),
+    Op("concat",    "values*", "axis:int", concat, np.concatenate, concat_gradient,
+       mil("concat values", interleave=False)),
     Op("slice",     "x", "begin:ints size:ints", slice_, slice_meaning,
        None, mil("slice_by_size x")),
 )
