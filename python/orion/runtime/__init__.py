@@ -1,6 +1,6 @@
 """Orion's library from Python: devices, tensors, programs and sessions over the C interface."""
 
-from orion.runtime.caches import cache_entries, file_sha256
+from orion.runtime.caches import cache_entries, default_cache_dir, file_sha256
 from orion.runtime.device import Device
 from orion.runtime.profiles import profile, profile_names
 from orion.runtime.program import Port, Program
@@ -14,6 +14,7 @@ __all__ = [
     "Session",
     "Tensor",
     "cache_entries",
+    "default_cache_dir",
     "file_sha256",
     "profile",
     "profile_names",

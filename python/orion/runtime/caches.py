@@ -2,9 +2,16 @@
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 from orion.runtime.abi import encode_text, library, take_text
+
+
+def default_cache_dir() -> Path:
+    """$ORION_CACHE, else ~/.cache/orion: what the library uses too."""
+    named = os.environ.get("ORION_CACHE")
+    return Path(named) if named else Path.home() / ".cache" / "orion"
 
 
 def cache_entries(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:

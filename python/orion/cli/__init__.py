@@ -1,0 +1,1 @@
+"""The `orion` command: reads arguments, calls the package, prints."""

@@ -1,0 +1,42 @@
+"""Compile a checkpoint to a bundle."""
+
+import argparse
+import json
+from pathlib import Path
+
+from orion.cli import options
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_model(parser)
+    parser.add_argument(
+        "--output", "-o", required=True, type=Path, metavar="DIR", help="the bundle to write"
+    )
+    options.add_device(parser)
+    options.add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from orion.cli.screen import say_device, working
+    from orion.compile import bundle
+    from orion.runtime import Device, profile
+
+    with Device(arguments.device, cache_dir=arguments.cache_dir) as device:
+        say_device(device, arguments.device)
+        facts = profile(device.profile)
+    with working(f"Compiling {arguments.model}"):
+        bundle(arguments.model, facts, arguments.output)
+    manifest = json.loads((arguments.output / "manifest.json").read_text())
+    if arguments.json:
+        print(json.dumps({"bundle": str(arguments.output), **_facts(manifest)}))
+    else:
+        print(arguments.output)
+    return 0
+
+
+def _facts(manifest: dict) -> dict:
+    kept = ("format", "profile", "model_type", "vocabulary", "context", "parameters")
+    return {
+        **{name: manifest[name] for name in kept},
+        "programs": [program["name"] for program in manifest["programs"]],
+    }

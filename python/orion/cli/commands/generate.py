@@ -1,0 +1,60 @@
+"""Continue a prompt."""
+
+import argparse
+import json
+import sys
+
+from orion.cli import options
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_model(parser)
+    parser.add_argument(
+        "--prompt", "-p", default="", help="text to continue; - reads it from standard input"
+    )
+    parser.add_argument(
+        "--max-tokens", "-m", type=int, default=100, metavar="N", help="new tokens (default: 100)"
+    )
+    options.add_sampling(parser)
+    options.add_device(parser)
+    options.add_json(parser)
+    options.add_trace(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from orion.cli.screen import say, say_device, say_trace, working
+    from orion.generate import BATCH_CHUNK, STREAM_CHUNK, load
+    from orion.runtime import Device
+
+    prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
+    device = Device(arguments.device, cache_dir=arguments.cache_dir, trace=arguments.trace)
+    say_device(device, arguments.device)
+    try:
+        with working(f"Opening {arguments.model}"):
+            model = load(arguments.model, device, cache_dir=arguments.cache_dir)
+        pieces = []
+        chunk = BATCH_CHUNK if arguments.json else STREAM_CHUNK
+        for piece in model.stream(
+            prompt, arguments.max_tokens, chunk=chunk, **options.sampling_of(arguments)
+        ):
+            pieces.append(piece)
+            if not arguments.json:
+                print(piece.text, end="", flush=True)
+        result = model.result(prompt, pieces)
+    finally:
+        say_trace(device)
+    print(json.dumps(result.to_json()) if arguments.json else "")
+    say(_summary(result.to_json()))
+    return 0
+
+
+def _summary(result: dict) -> str:
+    new, seconds = len(result["new_ids"]), result["decode_s"]
+    rate = f" ({new / seconds:,.0f} tokens/s)" if seconds else ""
+    stopped = {"end": "; the model ended its text", "context": "; the context is full"}
+    virtual = f"; {result['virtual_s']:.4g} s on the simulator's clock"
+    return (
+        f"{len(result['prompt_ids'])} prompt tokens in {result['prefill_s']:.3g} s, {new} new in"
+        f" {seconds:.3g} s{rate}; {result['compiles']} compiles, {result['cache_hits']} from the"
+        f" cache{virtual if result['virtual_s'] else ''}{stopped.get(result['finish'], '')}"
+    )

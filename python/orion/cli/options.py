@@ -1,0 +1,55 @@
+"""Arguments that several commands take, spelled as mlx_lm spells them."""
+
+import argparse
+from pathlib import Path
+
+
+def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument(
+        "--model",
+        required=required,
+        type=Path,
+        metavar="PATH",
+        help="a directory with a checkpoint and its tokenizer, or a bundle",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="cpu, sim, sim:PROFILE, ane or auto (default: auto)",
+    )
+    parser.add_argument(
+        "--cache-dir",
+        type=Path,
+        metavar="DIR",
+        help="where compiled programs are kept (default: $ORION_CACHE, else ~/.cache/orion)",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def add_trace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--trace",
+        action="store_true",
+        help="print the calls of the private framework, in order, to standard error",
+    )
+
+
+def add_sampling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--temp", type=float, default=0.0, help="0 takes the likeliest token")
+    parser.add_argument("--top-p", type=float, default=1.0, help="keep this much probability")
+    parser.add_argument("--top-k", type=int, default=0, help="keep this many tokens (0: all)")
+    parser.add_argument(
+        "--min-p", type=float, default=0.0, help="drop what is this much less likely than the best"
+    )
+    parser.add_argument("--seed", type=int, help="repeat a draw (default: another each time)")
+
+
+def sampling_of(arguments: argparse.Namespace) -> dict[str, float | int | None]:
+    """What `add_sampling` read, as `Model.generate` takes it."""
+    return {name: getattr(arguments, name) for name in ("temp", "top_p", "top_k", "min_p", "seed")}
