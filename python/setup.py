@@ -108,6 +108,8 @@ class BuildSwift(Command):
             # gold, the default, keeps local symbols in the table of exports; lld does not.
             *("-Xswiftc", "-static-stdlib", "-Xswiftc", "-use-ld=lld"),
             *("-Xlinker", f"--version-script={exports}"),
+            # Without it a missing symbol shows only when Python loads the library.
+            *("-Xlinker", "--no-undefined"),
             *("-Xlinker", "--strip-all"),
             # The toolchain's directory is of no use on another machine.
             *("-Xswiftc", "-no-toolchain-stdlib-rpath"),

@@ -14,9 +14,10 @@ from orion.errors import OrionError, UsageError
 from orion.runtime import Device, Session, default_cache_dir, profile
 
 if TYPE_CHECKING:
-    from orion.tokenizer import Tokenizer
+    from orion.tokenizer import Tokenizer, TokenStream
 
-# Tokens drawn by one call of the library: Python's part of a step shrinks with it, Ctrl-C waits for it.
+# Tokens drawn by one call of the library: more, and Python is less of a step; fewer, and Ctrl-C
+# acts sooner.
 STREAM_CHUNK = 16
 BATCH_CHUNK = 64
 
@@ -138,7 +139,7 @@ class Model:
     def generate(
         self, prompt: str | Sequence[int], max_tokens: int = 100, **sampling: Any
     ) -> Result:
-        """The prompt's continuation by up to `max_tokens` tokens; `sampling`: fields of Sampling."""
+        """The prompt's continuation by up to `max_tokens`; `sampling`: as class Sampling."""
         pieces = list(self.stream(prompt, max_tokens, chunk=BATCH_CHUNK, **sampling))
         return self.result(prompt, pieces)
 
@@ -215,7 +216,7 @@ class Model:
         self.close()
 
 
-def _text(decoder: "TextStream", ids: Sequence[int], finish: str | None) -> str:
+def _text(decoder: "TokenStream", ids: Sequence[int], finish: str | None) -> str:
     """What `ids` add to the text; at the end also what waited for the rest of a character."""
     text = "".join(map(decoder.push, ids))
     return text + decoder.flush() if finish else text

@@ -109,8 +109,8 @@ def read_cases(path: Path) -> list[Case]:
         raise OrionError(f"{path} cannot be read: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError) as error:
         raise OrionError(
-            f"{path} is no file of reference ids: expected an object with `cases`, each with prompt,"
-            f" prompt_ids, new_ids and margins ({type(error).__name__}: {error})."
+            f"{path} is no file of reference ids: expected an object with `cases`, each with"
+            f" prompt, prompt_ids, new_ids and margins ({type(error).__name__}: {error})."
         ) from None
     for case in cases:
         if not case.prompt_ids or not case.new_ids or len(case.margins) != len(case.new_ids):

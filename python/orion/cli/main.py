@@ -28,16 +28,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read the output has left; the interpreter must not try to flush into it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    except OrionError as error:
-        _reraise_when_debugging()
-        return _tell(str(error), error.exit_code)
-    except OSError as error:
-        _reraise_when_debugging()
-        return _tell(f"{error.filename or 'a file'}: {error.strerror or error}.", FAILED)
     except Exception as error:
-        _reraise_when_debugging()
-        kind = type(error).__name__
-        return _tell(f"a fault of Orion's own: {kind}: {error}. ORION_DEBUG=1 shows where.", FAILED)
+        if os.environ.get("ORION_DEBUG") == "1":
+            raise
+        message, code = _explain(error)
+        print(f"orion: {message}", file=sys.stderr)
+        return code
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """One line for the user, and the exit code."""
+    if isinstance(error, OrionError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'}: {error.strerror or error}.", FAILED
+    kind = type(error).__name__
+    return f"a fault of Orion's own, {kind}: {error}. ORION_DEBUG=1 shows where.", FAILED
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -63,13 +69,3 @@ def _run(arguments: Sequence[str]) -> int:
 def _commands() -> list[tuple[str, ModuleType]]:
     names = sorted(module.name for module in iter_modules(commands.__path__))
     return [(name, import_module(f"{commands.__name__}.{name}")) for name in names]
-
-
-def _reraise_when_debugging() -> None:
-    if os.environ.get("ORION_DEBUG") == "1":
-        raise
-
-
-def _tell(message: str, code: int) -> int:
-    print(f"orion: {message}", file=sys.stderr)
-    return code
