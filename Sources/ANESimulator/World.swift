@@ -1,7 +1,67 @@
-import ANEProfiles
+/// One simulated machine: a profile, the framework's classes, a daemon with its cache, a clock.
+/// Several may live in one process; objects keep the world they were made in.
 
-/// One simulated machine: a profile, a daemon with its cache, a clock.
+import ANEProfiles
+import Synchronization
+
+/// What keeps a world from being made.
+public struct SimulatorError: Error, Sendable, CustomStringConvertible {
+  public let description: String
+  init(_ description: String) { self.description = description }
+}
+
 public final class World: Sendable {
   public let profile: Profile
-  public init(profile: Profile) { self.profile = profile }
+  let misuseLog = Misuse()
+  let surfaceBytes = Tally()
+  private let clock = Mutex(0.0)
+
+  /// The daemon keeps its cache below `<cacheDirectory>/sim/<profile.name>`.
+  public init(profile: Profile, cacheDirectory: String) throws(SimulatorError) {
+    self.profile = profile
+  }
+
+  /// What `dlsym` would give on a Mac: functions, and addresses of variables; `nil` when the real
+  /// libraries have no such symbol.
+  public func symbol(_ name: String) -> UnsafeMutableRawPointer? { SymbolTable.rows[name]?.address }
+
+  /// Binds this world to the calling thread: classes looked up inside belong to it.
+  public func bind<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+    let thread = ThreadState.current
+    let outer = thread.world
+    thread.world = self
+    defer { thread.world = outer }
+    return try body()
+  }
+
+  /// Wrong uses that would crash a Mac, in order; each names the call.
+  public var misuse: [String] { misuseLog.all }
+
+  /// Wrong uses outside of any world.
+  public static var unboundMisuse: [String] { Misuse.unbound.all }
+
+  /// Living objects of this world, by class name; what a client forgot to release is among them.
+  public var livingObjects: [String: Int] { ObjectTable.census(of: self) }
+
+  /// The simulated time that the calls have cost, apart from the time they took here.
+  public var virtualSeconds: Double { clock.withLock { $0 } }
+
+  func spend(_ seconds: Double) { clock.withLock { $0 += seconds } }
+
+  var classes: [String: ObjectClass] { [:] }
+}
+
+/// A sum that several threads change.
+final class Tally: Sendable {
+  private let sum = Mutex(0)
+  var value: Int { sum.withLock { $0 } }
+  func add(_ amount: Int) { sum.withLock { $0 += amount } }
+  func subtract(_ amount: Int) { sum.withLock { $0 -= amount } }
+}
+
+/// Every symbol of the libraries that are played.
+enum SymbolTable {
+  static let rows: [String: Symbol] = Dictionary(
+    (RuntimeFunctions.symbols + CoreFoundation.symbols + SurfaceFunctions.symbols)
+      .map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
 }
