@@ -9,7 +9,7 @@ from ..shapes import source
 
 
 def unbound(**attributes: Any) -> Any:
-    raise NotImplementedError("a source's value comes from outside the graph")
+    raise LookupError("a source's value comes from outside the graph")
 
 
 ROWS = (
