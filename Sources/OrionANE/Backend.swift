@@ -21,6 +21,7 @@ protocol TensorStorage: AnyObject, Sendable {
   /// The host may read and write from `lock` to `unlock`; neither nests.
   func lock() throws(OrionError) -> UnsafeMutableRawPointer
   func unlock() throws(OrionError)
+  var isLocked: Bool { get }
 }
 
 /// A program that is ready to run.

@@ -1,7 +1,13 @@
+import Synchronization
+
 #if canImport(Glibc)
   import Glibc
+  private let posixRead = Glibc.read
+  private let posixWrite = Glibc.write
 #else
   import Darwin
+  private let posixRead = Darwin.read
+  private let posixWrite = Darwin.write
 #endif
 
 /// The few file operations the caches need: whole files written at once or not at all.
@@ -41,6 +47,94 @@ enum FileSystem {
       if name != "." && name != ".." { names.append(name) }
     }
     return names
+  }
+
+  /// A whole file as text; `nil` when it cannot be read or is not UTF-8.
+  static func read(_ path: String) -> String? {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0 else { return nil }
+    var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
+    var filled = 0
+    while filled < bytes.count {
+      let count = bytes.withUnsafeMutableBytes { buffer in
+        posixRead(file, buffer.baseAddress.map { $0 + filled }, buffer.count - filled)
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { return nil }
+      filled += count
+    }
+    return String(validating: bytes, as: UTF8.self)
+  }
+
+  /// Writes a whole file: under another name first, so that nobody sees half of it.
+  static func write(_ text: String, to path: String) throws(OrionError) {
+    try replace(path) { (temporary: String) throws(OrionError) in
+      let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+      guard file >= 0 else { throw failure("file \(path)", "cannot be written") }
+      defer { close(file) }
+      try write(Array(text.utf8), file, path)
+      guard fsync(file) == 0 else { throw failure("file \(path)", "cannot be written") }
+    }
+  }
+
+  /// Gives a file a second name, or copies it where file systems do not allow that.
+  static func link(_ source: String, to path: String) throws(OrionError) {
+    try replace(path) { (temporary: String) throws(OrionError) in
+      guard linkat(AT_FDCWD, source, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) != 0 else { return }
+      try copy(source, to: temporary)
+    }
+  }
+
+  private static let serial = Atomic<UInt64>(0)
+
+  /// Makes a file under a temporary name and then gives it its own.
+  private static func replace(_ path: String, _ make: (String) throws(OrionError) -> Void)
+    throws(OrionError)
+  {
+    let number = serial.wrappingAdd(1, ordering: .relaxed).newValue
+    let temporary = "\(path).\(getpid()).\(number).tmp"
+    do throws(OrionError) {
+      try make(temporary)
+      guard rename(temporary, path) == 0 else {
+        throw failure("file \(path)", "cannot be put in place")
+      }
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+  }
+
+  private static func copy(_ source: String, to target: String) throws(OrionError) {
+    let input = open(source, O_RDONLY | O_CLOEXEC)
+    guard input >= 0 else { throw failure("file \(source)", "cannot be read") }
+    defer { close(input) }
+    let output = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    guard output >= 0 else { throw failure("file \(target)", "cannot be written") }
+    defer { close(output) }
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    while true {
+      let count = posixRead(input, &buffer, buffer.count)
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw failure("file \(source)", "cannot be read") }
+      guard count > 0 else { break }
+      try write(Array(buffer[..<count]), output, target)
+    }
+    guard fsync(output) == 0 else { throw failure("file \(target)", "cannot be written") }
+  }
+
+  private static func write(_ bytes: [UInt8], _ file: Int32, _ path: String) throws(OrionError) {
+    var written = 0
+    while written < bytes.count {
+      let count = bytes.withUnsafeBytes { buffer in
+        posixWrite(file, buffer.baseAddress.map { $0 + written }, buffer.count - written)
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { throw failure("file \(path)", "cannot be written") }
+      written += count
+    }
   }
 
   /// The error of the system call that just failed.

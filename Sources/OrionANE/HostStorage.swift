@@ -11,7 +11,7 @@ final class HostStorage: TensorStorage {
   static let alignment = 64
   let layout: Layout
   private let memory: Memory
-  private let isLocked = Atomic(false)
+  private let lockFlag = Atomic(false)
 
   private struct Memory: @unchecked Sendable { let address: UnsafeMutableRawPointer }
 
@@ -28,17 +28,19 @@ final class HostStorage: TensorStorage {
 
   deinit { free(memory.address) }
 
+  var isLocked: Bool { lockFlag.load(ordering: .relaxed) }
+
   /// For the engine; the host goes through `lock`.
   var address: UnsafeMutableRawPointer { memory.address }
 
   func lock() throws(OrionError) -> UnsafeMutableRawPointer {
-    guard isLocked.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+    guard lockFlag.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
     else { throw TensorLock.alreadyLocked(layout) }
     return memory.address
   }
 
   func unlock() throws(OrionError) {
-    guard isLocked.compareExchange(expected: true, desired: false, ordering: .releasing).exchanged
+    guard lockFlag.compareExchange(expected: true, desired: false, ordering: .releasing).exchanged
     else { throw TensorLock.notLocked(layout) }
   }
 }

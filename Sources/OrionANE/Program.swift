@@ -19,7 +19,10 @@ public final class Program: Sendable {
     outputs = loaded.outputs
   }
 
-  deinit { try? loaded.unload() }
+  deinit {
+    // Nobody can try again later, so it is tried twice here.
+    do { try loaded.unload() } catch { try? loaded.unload() }
+  }
 
   /// Reads `inputs` and writes `outputs`, both in the order of the ports.
   public func evaluate(inputs: [Tensor], outputs: [Tensor]) throws(OrionError) {
@@ -53,6 +56,11 @@ public final class Program: Sendable {
           .argument,
           "program \(name), \(role) \(port.name): expected \(port.layout.text),"
             + " got \(tensor.layout.text)")
+      }
+      guard !tensor.storage.isLocked else {
+        throw OrionError(
+          .argument,
+          "program \(name), \(role) \(port.name): the tensor is locked; unlock it first")
       }
     }
   }

@@ -1,0 +1,105 @@
+import Synchronization
+
+/// A program on the client route: where its model lies and, while it is loaded, the model itself.
+final class AppleProgram: SlotHolder {
+  /// What loading gives.
+  private struct Loaded {
+    let model: ForeignObject
+    let binding: ProgramBinding
+  }
+
+  let name: String
+  let directory: String
+  let key: String
+  private let source: ProgramSource
+  private let signature: ProgramSignature
+  private let backend: AppleBackend
+  private let loaded = Mutex<Loaded?>(nil)
+
+  init(
+    _ source: ProgramSource, _ signature: ProgramSignature, directory: String, key: String,
+    backend: AppleBackend
+  ) {
+    name = source.function
+    self.source = source
+    self.signature = signature
+    self.directory = directory
+    self.key = key
+    self.backend = backend
+  }
+
+  /// The binding of the loaded model. Its ports are the same each time the model is loaded.
+  func binding() throws(OrionError) -> ProgramBinding { try current().binding }
+
+  private func current() throws(OrionError) -> Loaded {
+    guard let loaded = loaded.withLock({ $0 }) else {
+      throw OrionError(.internal, "program \(name): not loaded")
+    }
+    return loaded
+  }
+
+  func enterSlot() throws(OrionError) {
+    let route = backend.client
+    let now = try route.foreign.enter { () throws(OrionError) in
+      let model = try route.model(directory: directory, key: key)
+      try bring(model)
+      do throws(OrionError) {
+        let attributes = try route.attributes(model, function: name)
+        let binding = try ProgramBinding(
+          signature, attributes, function: name, route.foreign)
+        return Loaded(model: model, binding: binding)
+      } catch {
+        try? route.unload(model, name)
+        backend.count { $0.unloads += 1 }
+        throw error
+      }
+    }
+    loaded.withLock { $0 = now }
+  }
+
+  func leaveSlot() throws(OrionError) {
+    let route = backend.client
+    let now = try current()
+    try route.foreign.enter { () throws(OrionError) in try route.unload(now.model, name) }
+    backend.count { $0.unloads += 1 }
+    loaded.withLock { $0 = nil }
+  }
+
+  /// Compiles unless the daemon has the program, and loads it. What the daemon had and cannot load is
+  /// thrown out and compiled once more.
+  private func bring(_ model: ForeignObject) throws(OrionError) {
+    let route = backend.client
+    let isKnown = try route.exists(model)
+    if isKnown {
+      backend.count { $0.cacheHits += 1 }
+    } else {
+      try compile(model)
+    }
+    if let refusal = try route.load(model, name) {
+      guard isKnown, refusal.isExplained else { throw refusal.error }
+      try route.purge(model)
+      try compile(model)
+      if let refusal = try route.load(model, name) { throw refusal.error }
+    }
+    backend.count { $0.loads += 1 }
+  }
+
+  private func compile(_ model: ForeignObject) throws(OrionError) {
+    backend.count { $0.compiles += 1 }
+    do throws(OrionError) {
+      try backend.client.compile(model, name)
+    } catch {
+      guard let faults = backend.reader.faults(source, directory) else { throw error }
+      throw OrionError(.program, "\(error.message)\n\(faults)")
+    }
+  }
+
+  func evaluate(inputs: [SurfaceStorage], outputs: [SurfaceStorage]) throws(OrionError) {
+    let route = backend.client
+    let now = try current()
+    try route.foreign.enter { () throws(OrionError) in
+      try route.evaluate(now.model, now.binding, inputs: inputs, outputs: outputs)
+    }
+    backend.count { $0.evals += 1 }
+  }
+}

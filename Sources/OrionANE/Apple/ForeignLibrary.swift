@@ -1,0 +1,11 @@
+/// Who answers the private framework's calls: the framework itself, or a stand-in with the same symbols.
+struct ForeignLibrary: Sendable {
+  /// For messages, as `AppleNeuralEngine.framework`.
+  let name: String
+  /// What `dlsym` gives: functions, and addresses of variables.
+  let symbol: @Sendable (String) -> UnsafeMutableRawPointer?
+  /// Runs its argument, on the calling thread, where the library's calls are valid.
+  let bind: @Sendable (() -> Void) -> Void
+  /// A clock of the library's own; 0 where time is real.
+  let virtualSeconds: @Sendable () -> Double
+}
