@@ -1,7 +1,12 @@
-import Glibc
 import Testing
 
 @testable import MILEngine
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
 
 @Suite struct NumberTests {
   private func bits(_ text: String, _ format: FloatFormat) throws -> UInt64 {

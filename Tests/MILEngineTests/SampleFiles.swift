@@ -1,6 +1,11 @@
-/// Finds and reads the files that the tests of MILEngine share.
-import Glibc
 import MILEngine
+
+/// Finds and reads the files that the tests of MILEngine share.
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
 
 enum SampleFiles {
   /// The folder of test data, or `nil` when this machine has none.

@@ -1,5 +1,3 @@
-import ANEProfiles
-
 /// Reads MIL text of both dialects into a syntax tree. It knows the grammar and no op: names, types
 /// and shapes are the checker's.
 ///

@@ -1,0 +1,70 @@
+/// A type as the text declares it, on its way to a tensor whose sizes are known.
+struct DeclaredType {
+  let type: MILType
+  /// `x`, or `nil` for a literal.
+  let name: String?
+  let span: SourceSpan
+  let version: String
+
+  init(_ binding: Binding, version: String) {
+    (type, name, span) = (binding.type, binding.name, binding.span)
+    self.version = version
+  }
+
+  init(_ type: MILType, at span: SourceSpan, version: String) {
+    (self.type, name, self.span) = (type, nil, span)
+    self.version = version
+  }
+
+  /// The tensor that it is; other types and unknown sizes are faults.
+  func tensor() throws(Diagnostic) -> TensorType {
+    guard case .tensor(let dtype, let dimensions) = type else {
+      throw Diagnostic(
+        "\(subject) is a \(kind), which cannot run here: expected a tensor or a scalar; \(remedy)",
+        rule: "unsupported-type", at: span)
+    }
+    let unknown = dimensions.indices.filter { dimensions[$0] == .unknown }
+    guard unknown.isEmpty else {
+      let list = unknown.map(String.init).joined(separator: ", ")
+      throw Diagnostic(
+        "dimension \(list) of \(subject) is `?` in \(type.text(version: version)); write a number"
+          + " there to run the program", rule: "unknown-dimension", at: span)
+    }
+    let shape = dimensions.map { dimension in
+      if case .fixed(let length) = dimension { length } else { 0 }
+    }
+    guard let count = Shape.count(shape), count <= elementCountMax else {
+      throw Diagnostic(
+        "\(subject) has too many elements: its type is \(type.text(version: version)), and at most"
+          + " \(elementCountMax) can be handled", rule: "too-large", at: span)
+    }
+    return TensorType(dtype, shape)
+  }
+
+  /// Compares with what the op gives.
+  func compare(with inferred: TensorType, of op: String) throws(Diagnostic) {
+    if try tensor() == inferred { return }
+    throw Diagnostic(
+      "\(subject) is declared \(type.text(version: version)), but `\(op)` gives"
+        + " \(inferred.text(version: version)); correct the declaration or what the op is given",
+      rule: "type-mismatch", at: span)
+  }
+
+  private var subject: String { name.map { "`\($0)`" } ?? "this literal" }
+
+  private var kind: String {
+    switch type {
+    case .tensor: return "tensor"
+    case .list: return "list"
+    case .dict: return "dict"
+    case .tuple: return "tuple"
+    case .state: return "state"
+    case .buffer: return "tensor_buffer"
+    }
+  }
+
+  private var remedy: String {
+    if case .state = type { return "take the state as an input and return its new value" }
+    return "pass its parts as tensors"
+  }
+}
