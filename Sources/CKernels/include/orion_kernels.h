@@ -147,8 +147,9 @@ typedef struct {
 // Uses the pool for large shapes.
 void orion_chain(const orion_chain_args *args);
 
-// ---- reductions, softmax, norms (reduce.c) ----------------------------------------------------
-// x is [outer][count][inner], dense. Sums run in double when rounding is F16 and are rounded once.
+// ---- reductions, softmax, norms (reduce.c, softmax.c, norm.c) ----------------------------------
+// x is [outer][count][inner], dense. Sums run in double, over eight partial sums (element k in k % 8) whatever the
+// layout, and are rounded once; only softmax without rounding exponentiates and divides in fp32.
 
 typedef enum {
   ORION_REDUCE_SUM, ORION_REDUCE_MEAN, ORION_REDUCE_MAX, ORION_REDUCE_MIN, ORION_REDUCE_SUM_SQUARE,
@@ -208,7 +209,7 @@ void orion_gather_copy(const void *source, void *target, size_t axes, const size
 void orion_scatter_copy(const void *source, void *target, size_t axes, const size_t *shape,
                         const size_t *target_strides);
 
-// ---- hashes (hash.c) ------------------------------------------------------------------------------
+// ---- hashes (checksum.c, sha256.c) ----------------------------------------------------------------
 
 // 64-bit checksum at memory speed; finds damage, resists nobody.
 uint64_t orion_checksum(const void *bytes, size_t count, uint64_t seed);
@@ -223,7 +224,7 @@ void orion_sha256_start(orion_sha256 *hash);
 void orion_sha256_add(orion_sha256 *hash, const void *bytes, size_t count);
 void orion_sha256_finish(orion_sha256 *hash, uint8_t digest[32]);
 
-// ---- machine ----------------------------------------------------------------------------------------
+// ---- machine (machine.c) ----------------------------------------------------------------------------
 
 // "avx2", "neon" or "c": the kernels in use.
 const char *orion_kernels_name(void);

@@ -1,0 +1,19 @@
+// The inner loops for x86-64 with AVX2, FMA and F16C; machine.c asks the processor before it takes them.
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#include "kernels.h"
+
+#define KERNELS_AVX2 1
+#define KERNELS_TABLE orion_kernels_avx2
+#define KERNELS_NAME "avx2"
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#include "inner_loops.h"
+#pragma clang attribute pop
+
+#else
+typedef int orion_avx2_is_for_x86_64;
+#endif

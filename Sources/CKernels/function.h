@@ -1,0 +1,184 @@
+// The functions of one variable, in double, accurate to a few units in its last place: rounding their result to
+// fp32 or fp16 gives the nearest value but for rare near-ties. And the exponential in fp32 for softmax.
+#ifndef ORION_FUNCTION_H
+#define ORION_FUNCTION_H
+#include "vector.h"
+
+INLINE double4 infinity4(void) { return all4(__builtin_inf()); }
+
+// Horner's rule, highest power first.
+INLINE double4 polynomial4(double4 x, const double *terms, int count) {
+  double4 sum = all4(terms[0]);
+#pragma clang loop unroll(full)
+  for (int i = 1; i < count; i++) sum = fma4(sum, x, all4(terms[i]));
+  return sum;
+}
+#define POLYNOMIAL(x, terms) polynomial4(x, terms, sizeof(terms) / sizeof *(terms))
+
+// ---- exponentials ----
+
+// x = n ln 2 + r, |r| <= ln 2 / 2.
+typedef struct {
+  double4 power;  // 2^n
+  double4 rest;   // e^r - 1
+} exp_parts;
+
+INLINE exp_parts exp_from_parts4(double4 shifted, double4 r) {
+  // 1/12!, 1/11!, ... 1/2!
+  static const double terms[] = {
+      2.08767569878681e-09,   2.505210838544172e-08, 2.755731922398589e-07, 2.7557319223985893e-06,
+      2.48015873015873e-05,   1.984126984126984e-04, 1.3888888888888889e-03, 8.333333333333333e-03,
+      4.1666666666666664e-02, 1.6666666666666666e-01, 0.5};
+  const double4 rest = fma4(r * r, POLYNOMIAL(r, terms), r);
+  // The integer n stands in the low bits of the shifted value.
+  const double4 power = (double4)(((uint4)shifted + 1023) << 52);
+  return (exp_parts){power, rest};
+}
+
+static const double exp_shift = 0x1.8p52;  // adding it rounds to an integer
+static const double exp_lowest = -708, exp_highest = 709;
+
+INLINE exp_parts exp_parts4(double4 x) {
+  x = select4(x < exp_lowest, all4(exp_lowest), select4(x > exp_highest, all4(exp_highest), x));
+  const double4 shifted = fma4(x, all4(0x1.71547652b82fep+0), all4(exp_shift));
+  const double4 n = shifted - exp_shift;
+  double4 r = fma4(n, all4(-0x1.62e42fefa39efp-1), x);
+  r = fma4(n, all4(-0x1.abc9e3b39803fp-56), r);
+  return exp_from_parts4(shifted, r);
+}
+
+// Below e^-708 nothing is left in fp32: 0.
+INLINE double4 exp4(double4 x) {
+  const exp_parts parts = exp_parts4(x);
+  const double4 inner = fma4(parts.power, parts.rest, parts.power);
+  return select4(x < exp_lowest, all4(0), select4(x > exp_highest, infinity4(), inner));
+}
+
+INLINE double4 exp2_4(double4 x) {
+  const double4 held = select4(x < -1021, all4(-1021), select4(x > 1023, all4(1023), x));
+  const double4 shifted = held + exp_shift;
+  const exp_parts parts =
+      exp_from_parts4(shifted, (held - (shifted - exp_shift)) * 0x1.62e42fefa39efp-1);
+  const double4 inner = fma4(parts.power, parts.rest, parts.power);
+  return select4(x < -1021, all4(0), select4(x >= 1024, infinity4(), inner));
+}
+
+// E / (E + 2) with E = e^2|x| - 1, which loses nothing near 0.
+INLINE double4 tanh4(double4 x) {
+  double4 twice = 2 * abs4(x);
+  twice = select4(twice > 80, all4(80), twice);
+  const exp_parts parts = exp_parts4(twice);
+  const double4 e = fma4(parts.power, parts.rest, parts.power - 1);
+  return sign_of4(e / (e + 2), x);
+}
+
+INLINE double4 sigmoid4(double4 x) { return 1 / (1 + exp4(-x)); }
+INLINE double4 silu4(double4 x) { return x * sigmoid4(x); }
+INLINE double4 gelu_sigmoid4(double4 x) { return x * sigmoid4(1.702 * x); }
+// x (1 + tanh u) / 2 = x sigmoid(2u).
+INLINE double4 gelu_tanh4(double4 x) {
+  const double4 u = x * fma4(x * x, all4(0.044715), all4(1));
+  return x * sigmoid4(u * (2 * 0.79788456080286535588));
+}
+
+// ---- the error function ----
+
+// e^(z^2) erfc(z) (1 + 2z) as a polynomial of (z - 2) / (z + 2), for 0 <= z <= 12, where erfc leaves fp32.
+INLINE double4 erfc_positive4(double4 z) {
+  static const double terms[] = {
+      -9.8131811631435146e-8, -4.9401423716938729e-7, -6.5740744856957378e-7, 1.1998868709219292e-6,
+      5.0562897518467332e-6,  3.8410208690973216e-6,  -1.3366967959562301e-5, -3.6446672282201524e-5,
+      -1.5574408783304974e-6, 0.00015103748609482661, 0.00020637741341492901, -0.00045433932490468967,
+      -0.0014568151812060438, 0.0012713387029176044,  0.0087226539528155607,  -0.008034015062465339,
+      -0.054220000993979377,  0.16405128003282169,    -0.16603039761528407,   -0.092763826585740723,
+      1.2769783815525288};
+  z = select4(z > 12, all4(12), z);
+  const double4 scaled = POLYNOMIAL((z - 2) / (z + 2), terms) / (1 + 2 * z);
+  return scaled * exp4(-z * z);
+}
+INLINE double4 erfc4(double4 x) {
+  const double4 tail = erfc_positive4(abs4(x));
+  return select4(x < 0, 2 - tail, tail);
+}
+INLINE double4 erf4(double4 x) {
+  // erf(x) / x as a polynomial of x^2, for |x| <= 1.
+  static const double terms[] = {
+      9.4285969568341643e-9,  -1.5188281247335167e-7, 1.6310356513871741e-6,  -1.4913300906316396e-5,
+      0.00012054681918310599, -0.00085483048717827406, 0.0052239771541053047, -0.026866170586496872,
+      0.11283791670580422,    -0.376126389031744,     1.1283791670955122};
+  const double4 small = x * POLYNOMIAL(x * x, terms);
+  const double4 large = sign_of4(1 - erfc_positive4(abs4(x)), x);
+  return select4(abs4(x) <= 1, small, large);
+}
+INLINE double4 gelu_exact4(double4 x) {
+  return x * (0.5 * erfc4(x * -0.70710678118654752440));
+}
+
+// ---- logarithm ----
+
+// For finite doubles that are 0 or at least the smallest normal one, which widened floats are.
+INLINE double4 log4(double4 x) {
+  // x = m 2^e with m from sqrt(1/2) to sqrt(2); log m = 2 atanh(s), s = (m - 1) / (m + 1).
+  static const double terms[] = {2.0 / 19, 2.0 / 17, 2.0 / 15, 2.0 / 13, 2.0 / 11,
+                                 2.0 / 9,  2.0 / 7,  2.0 / 5,  2.0 / 3};
+  const uint64_t root = 0x3fe6a09e667f3bcd, one = 0x3ff0000000000000;
+  const uint4 bits = (uint4)x + (one - root);
+  const double4 e = (double4)((bits >> 52) | 0x4330000000000000) - (0x1p52 + 1023);
+  const double4 m = (double4)((bits & 0x000fffffffffffff) + root);
+  const double4 s = (m - 1) / (m + 1), square = s * s;
+  const double4 log_m = fma4(s * square, POLYNOMIAL(square, terms), 2 * s);
+  const double4 inner = fma4(e, all4(0x1.62e42fefa39efp-1), fma4(e, all4(0x1.abc9e3b39803fp-56), log_m));
+  const double4 outer = select4(x == 0, -infinity4(), select4(x > 0, x, all4(__builtin_nan(""))));
+  return select4((x > 0) & (x < infinity4()), inner, select4(x != x, x, outer));
+}
+
+// ---- sine and cosine ----
+
+// sin(x + quarter pi/2) for |x| < 2^30; the C library beyond.
+INLINE double4 sine4(double4 x, int64_t quarter) {
+  static const double sine[] = {1.605904383682161e-10, -2.505210838544172e-08, 2.7557319223985893e-06,
+                                -1.984126984126984e-04, 8.333333333333333e-03, -1.6666666666666666e-01};
+  static const double cosine[] = {4.779477332387385e-14,  -1.1470745597729725e-11,
+                                  2.08767569878681e-09,   -2.755731922398589e-07,
+                                  2.48015873015873e-05,   -1.3888888888888889e-03,
+                                  4.1666666666666664e-02, -0.5};
+  const double4 shifted = fma4(x, all4(0x1.45f306dc9c883p-1), all4(exp_shift));
+  const double4 n = shifted - exp_shift;
+  double4 r = fma4(n, all4(-0x1.921fb54442d18p+0), x);
+  r = fma4(n, all4(-0x1.1a62633145c07p-54), r);
+  const double4 square = r * r;
+  const double4 as_sine = fma4(r * square, POLYNOMIAL(square, sine), r);
+  const double4 as_cosine = fma4(square, POLYNOMIAL(square, cosine), all4(1));
+  const int4 turn = (int4)shifted + quarter;
+  double4 result = select4((turn & 1) != 0, as_cosine, as_sine);
+  result = select4((turn & 2) != 0, -result, result);
+  if (quarter == 0) result = select4(x == 0, x, result);  // keeps the sign of 0
+  const int4 far = ~(abs4(x) < 0x1p30);
+  if (!any4(far)) return result;
+  for (int i = 0; i < 4; i++) {
+    if (far[i]) result[i] = quarter == 0 ? sin(x[i]) : cos(x[i]);
+  }
+  return result;
+}
+
+// ---- the exponential in fp32 ----
+
+// Less than 1 unit in the last place, subnormal results included.
+INLINE float8 exp_fast8(float8 x) {
+  x = select8(x < -104, all8(-104), select8(x > 89, all8(89), x));
+  const float8 shifted = fma8(x, all8(0x1.715476p+0f), all8(0x1.8p23f));
+  const float8 n = shifted - 0x1.8p23f;
+  float8 r = fma8(n, all8(-0x1.62e400p-1f), x);
+  r = fma8(n, all8(-0x1.7f7d1cp-20f), r);
+  float8 sum = fma8(all8(0.00139263256f), r, all8(0.00836329275f));
+  sum = fma8(sum, r, all8(0.0416665538f));
+  sum = fma8(sum, r, all8(0.166665763f));
+  sum = fma8(sum, r, all8(0.5f));
+  sum = fma8(r * r, sum, r) + 1;
+  // 2^n in two factors, as n goes beyond the exponents that fp32 has.
+  const int8 whole = (int8)shifted - 0x4b400000, half = whole >> 1;
+  const float8 first = (float8)((half + 127) << 23), second = (float8)((whole - half + 127) << 23);
+  return sum * first * second;
+}
+
+#endif

@@ -1,0 +1,24 @@
+// All inner loops and their table, KERNELS_TABLE. Included once by avx2.c and once by portable.c.
+#include "cast_kernel.h"
+#include "chain_kernel.h"
+#include "row_kernel.h"
+#include "softmax_kernel.h"
+#include "tile_kernel.h"
+
+const orion_kernels KERNELS_TABLE = {
+    .name = KERNELS_NAME,
+    .widen = widen_run,
+    .narrow = narrow_run,
+    .round = round_run,
+    .pack = pack_panel,
+    .tile = tile_any,
+    .store = store_panel,
+    .chain = chain_any,
+    .fold = fold_any,
+    .round_doubles = round_doubles,
+    .affine = affine_any,
+    .exponentials = exponentials_any,
+    .softmax = softmax_any,
+    .probabilities = probabilities_row,
+    .scale_mask = scale_mask_row,
+};

@@ -1,0 +1,108 @@
+// What the kernels' files share: the table of inner loops, each compiled once for AVX2 and once in plain C,
+// scratch memory, and the rule for when work is worth the pool.
+#ifndef ORION_KERNELS_PRIVATE_H
+#define ORION_KERNELS_PRIVATE_H
+
+#include "orion_kernels.h"
+
+enum {
+  PANEL = 16,           // channels of a panel: the vector axis of a product
+  TILE_COLUMNS = 6,     // columns of a tile: the broadcast axis of a product
+  PANELS_MAX = 4,       // panels that one tile may cover
+  CHAIN_BLOCK = 512,    // values of a chain's register
+  ROW_LANES = 8,        // partial sums of a reduction: element k goes to partial k % 8
+  ROW_COLUMNS = 64,     // columns that a reduction over a strided axis takes at once
+};
+
+// A part of a product: `panels` x 16 channels by `columns` columns over `terms` terms. The sums are read
+// from and written to `sums`, so that a product may be cut anywhere along its terms.
+typedef struct {
+  size_t terms;
+  size_t panels, columns;
+  const void *weights;  // panel p, term k, channel c at p * panel_step + k * term_step + c, in elements
+  size_t panel_step, term_step;
+  bool half;            // weights are fp16
+  const float *x;       // x[k * x_term + s * x_column]
+  size_t x_term, x_column;
+  float *sums;          // panel p, column s, channel c at p * sums_panel + s * 16 + c
+  size_t sums_panel;
+  bool fresh;           // start from 0 instead of reading `sums`
+} orion_tile;
+
+// Writes the finished sums of one panel.
+typedef struct {
+  const float *sums;    // column s, channel c at s * 16 + c
+  size_t columns, channels;
+  const float *bias;    // `channels` values or NULL
+  float *y;             // y[c * y_channel + s * y_column]
+  size_t y_channel, y_column;
+  orion_rounding rounding;
+  float mac_limit;
+} orion_panel_store;
+
+// Terms of the sums of a row: x, |x|, x^2, (x - shift)^2, exp(x - shift); and product, maximum, minimum.
+typedef enum {
+  ROW_SUM, ROW_ABS, ROW_SQUARE, ROW_DEVIATION, ROW_EXP, ROW_PRODUCT, ROW_MAX, ROW_MIN,
+} orion_row_fold;
+
+// How softmax and the norms map x once the statistics of its row are known, all in double:
+// (x - shift) / scale * gamma + beta; and exp(x - shift) / scale.
+typedef struct {
+  const float *x;
+  float *y;
+  size_t count, stride, columns;  // x[k * stride + c]; columns == 1 with stride 1 is a dense row
+  const double *shift, *scale;    // one per column
+  const float *gamma, *beta;      // one per k, or NULL
+  bool half;                      // round to fp16, else to fp32
+} orion_row_map;
+
+// The inner loops.
+typedef struct {
+  const char *name;
+  void (*widen)(const uint16_t *source, float *target, size_t count);
+  void (*narrow)(const float *source, uint16_t *target, size_t count);
+  void (*round)(const float *source, float *target, size_t count);
+  // target[k][c] = source[c * channel_step + k * term_step] for c < channels, 0 up to 16.
+  void (*pack)(const float *source, size_t channel_step, size_t term_step, size_t channels,
+               size_t terms, float *target);
+  void (*tile)(const orion_tile *tile);
+  void (*store)(const orion_panel_store *store);
+  // `count` is a multiple of 8.
+  void (*chain)(const orion_chain_instruction *instruction, const float *left, const float *right,
+                float *target, size_t count);
+  // result[c] = fold of x[k * stride + c] over k, one per column; columns <= ROW_COLUMNS.
+  void (*fold)(orion_row_fold fold, const float *x, size_t count, size_t stride, size_t columns,
+               const double *shift, double *result);
+  // Each rounded once, to fp16 (`half`) or fp32.
+  void (*round_doubles)(const double *values, float *target, size_t count, bool half);
+  void (*affine)(const orion_row_map *map);
+  void (*exponentials)(const orion_row_map *map);
+  // Turns scores into exp(scores - max) and returns their sum, which is exact, so that it does not depend on
+  // where in the row a probability stands.
+  double (*probabilities)(float *scores, size_t count);
+  // y[k] = exp(x[k] - max) / sum, in fp32 with a sum in double; as `fold`'s columns.
+  void (*softmax)(const float *x, float *y, size_t count, size_t stride, size_t columns);
+  // scores = scores * scale + mask; the mask may be NULL.
+  void (*scale_mask)(float *scores, const float *mask, float scale, size_t count);
+} orion_kernels;
+
+extern const orion_kernels orion_kernels_portable;
+#if defined(__x86_64__)
+extern const orion_kernels orion_kernels_avx2;
+#endif
+// The table in use.
+const orion_kernels *orion_kernels_current(void);
+
+// 64-byte aligned memory of the calling thread, kept until the thread ends; the next call with the same slot
+// may move or overwrite it. Ends the process when there is no memory.
+enum { SCRATCH_SUMS, SCRATCH_PANELS, SCRATCH_COLUMNS, SCRATCH_SCORES, SCRATCH_SLOTS };
+void *orion_scratch(int slot, size_t bytes);
+
+// Runs the tasks on the pool if `work`, in units of about a nanosecond, repays waking it; else here.
+void orion_run_tasks(size_t count, size_t work, orion_task task, void *context);
+
+static inline size_t orion_ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+static inline size_t orion_min(size_t a, size_t b) { return a < b ? a : b; }
+static inline size_t orion_max(size_t a, size_t b) { return a > b ? a : b; }
+
+#endif

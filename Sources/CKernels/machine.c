@@ -1,0 +1,84 @@
+// Which kernels run here, the scratch memory of each thread, and when work is worth the pool. It knows
+// nothing of the kernels but their table.
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kernels.h"
+
+static atomic_bool portable_wanted;
+
+static const orion_kernels *best_kernels(void) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+      __builtin_cpu_supports("f16c")) {
+    return &orion_kernels_avx2;
+  }
+#endif
+  return &orion_kernels_portable;
+}
+
+const orion_kernels *orion_kernels_current(void) {
+  static _Atomic(const orion_kernels *) best;
+  if (atomic_load_explicit(&portable_wanted, memory_order_relaxed)) return &orion_kernels_portable;
+  const orion_kernels *found = atomic_load_explicit(&best, memory_order_relaxed);
+  if (found == NULL) {
+    found = best_kernels();
+    atomic_store_explicit(&best, found, memory_order_relaxed);
+  }
+  return found;
+}
+
+const char *orion_kernels_name(void) { return orion_kernels_current()->name; }
+
+void orion_kernels_use_portable(bool portable) { atomic_store(&portable_wanted, portable); }
+
+// ---- scratch ----
+
+typedef struct {
+  void *memory[SCRATCH_SLOTS];
+  size_t bytes[SCRATCH_SLOTS];
+} scratch;
+
+static pthread_key_t scratch_key;
+static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
+static _Thread_local scratch *thread_scratch;
+
+static void scratch_free(void *value) {
+  scratch *mine = value;
+  for (int slot = 0; slot < SCRATCH_SLOTS; slot++) free(mine->memory[slot]);
+  free(mine);
+  thread_scratch = NULL;
+}
+
+static void scratch_prepare(void) { pthread_key_create(&scratch_key, scratch_free); }
+
+static void *must(void *memory, size_t bytes) {
+  if (memory != NULL) return memory;
+  fprintf(stderr, "orion: no memory for %zu bytes of scratch\n", bytes);
+  abort();
+}
+
+void *orion_scratch(int slot, size_t bytes) {
+  if (thread_scratch == NULL) {
+    pthread_once(&scratch_once, scratch_prepare);
+    thread_scratch = must(calloc(1, sizeof(scratch)), sizeof(scratch));
+    pthread_setspecific(scratch_key, thread_scratch);
+  }
+  if (thread_scratch->bytes[slot] < bytes) {
+    const size_t rounded = orion_ceil_div(bytes, 4096) * 4096;
+    free(thread_scratch->memory[slot]);
+    thread_scratch->memory[slot] = must(aligned_alloc(4096, rounded), rounded);
+    thread_scratch->bytes[slot] = rounded;
+  }
+  return thread_scratch->memory[slot];
+}
+
+// ---- work ----
+
+void orion_run_tasks(size_t count, size_t work, orion_task task, void *context) {
+  enum { WORTH_WAKING = 15000 };
+  if (work >= WORTH_WAKING) return orion_pool_run(count, task, context);
+  for (size_t i = 0; i < count; i++) task(context, i);
+}

@@ -1,0 +1,197 @@
+// The product that linear.c, matmul.c and attention.c are made of. It decides blocks and packing; the arithmetic
+// is the tile's, and the order of a sum's terms is the same whatever is decided here.
+#include "product.h"
+
+#include <string.h>
+
+enum {
+  TERM_BLOCK = 256,          // terms whose panel and tile of x stay in the first-level cache
+  TERM_BLOCK_NARROW = 2048,  // the same when all columns are one tile and weights are read once
+  COLUMN_BLOCK = 120,
+  PANEL_BLOCK = 32,
+  X_NEAR = 64,               // rows of x as short as this need no packing
+};
+
+// ---- packing of x ----
+
+// Tiles of the columns: as even as possible, at most TILE_COLUMNS wide.
+static size_t tile_start(size_t columns, size_t tiles, size_t index) {
+  return columns * index / tiles;
+}
+
+typedef struct {
+  const float *start;
+  size_t term, column;
+} x_view;
+
+// The tile's columns as x[k][width], dense.
+static void pack_tile(const float *x, size_t x_term, size_t x_column, size_t terms, size_t width,
+                      float *target) {
+  if (x_column == 1 && width == TILE_COLUMNS) {
+    for (size_t k = 0; k < terms; k++) {
+      memcpy(target + k * TILE_COLUMNS, x + k * x_term, TILE_COLUMNS * sizeof(float));
+    }
+    return;
+  }
+  for (size_t k = 0; k < terms; k++) {
+    for (size_t s = 0; s < width; s++) target[k * width + s] = x[k * x_term + s * x_column];
+  }
+}
+
+static bool x_needs_packing(const orion_product *product) {
+  if (product->x_term == 1) return false;
+  return product->x_term > X_NEAR || product->x_column != 1;
+}
+
+// ---- panels ----
+
+// Panels that one tile takes: few columns leave registers for more panels.
+static size_t panels_together(size_t columns) {
+  if (columns == 1) return 4;
+  return columns <= 3 ? 2 : 1;
+}
+
+// Points the tile at `tile->panels` panels from `panel` on, terms [first, first + tile->terms).
+static void find_panels(const orion_kernels *kernels, const orion_product *product, size_t panel,
+                        size_t first, bool used_once, orion_tile *tile) {
+  const size_t dense = (panel * product->terms + first) * PANEL;
+  tile->term_step = PANEL;
+  tile->half = false;
+  if (product->kind == WEIGHTS_PANELS_F32) {
+    tile->weights = (const float *)product->weights + dense;
+    tile->panel_step = product->terms * PANEL;
+    return;
+  }
+  if (product->kind == WEIGHTS_PANELS_F16) {
+    const uint16_t *half = (const uint16_t *)product->weights + dense;
+    tile->weights = half;
+    tile->panel_step = product->terms * PANEL;
+    tile->half = used_once;
+    if (used_once) return;
+    float *wide = orion_scratch(SCRATCH_PANELS, tile->terms * PANEL * sizeof(float));
+    kernels->widen(half, wide, tile->terms * PANEL);
+    tile->weights = wide;
+    return;
+  }
+  const size_t channel = panel * PANEL, channels = product->channels - channel;
+  const float *start = (const float *)product->weights + channel * product->channel_step +
+                       first * product->term_step;
+  if (used_once && product->channel_step == 1 && channels >= tile->panels * PANEL) {
+    tile->weights = start;
+    tile->panel_step = PANEL;
+    tile->term_step = product->term_step;
+    return;
+  }
+  const size_t step = tile->terms * PANEL;
+  float *packed = orion_scratch(SCRATCH_PANELS, tile->panels * step * sizeof(float));
+  for (size_t p = 0; p < tile->panels; p++) {
+    kernels->pack(start + p * PANEL * product->channel_step, product->channel_step,
+                  product->term_step, orion_min(PANEL, channels - p * PANEL), tile->terms,
+                  packed + p * step);
+  }
+  tile->weights = packed;
+  tile->panel_step = step;
+}
+
+// ---- a part ----
+
+// One block of terms: all panels of the part by all its tiles.
+static void add_block(const orion_kernels *kernels, const orion_product *product,
+                      orion_product_part part, size_t first, size_t terms, bool fresh, float *sums) {
+  const size_t tiles = orion_ceil_div(part.columns, TILE_COLUMNS);
+  const float *x = product->x + first * product->x_term + part.column * product->x_column;
+  const bool packs = x_needs_packing(product);
+  if (packs) {
+    float *packed = orion_scratch(SCRATCH_COLUMNS, part.columns * terms * sizeof(float));
+    for (size_t t = 0; t < tiles; t++) {
+      const size_t start = tile_start(part.columns, tiles, t);
+      const size_t width = tile_start(part.columns, tiles, t + 1) - start;
+      pack_tile(x + start * product->x_column, product->x_term, product->x_column, terms, width,
+                packed + start * terms);
+    }
+    x = packed;
+  }
+  size_t together = panels_together(part.columns);
+  for (size_t p = 0; p < part.panels; p += together) {
+    if (together > part.panels - p) together = 1;
+    orion_tile tile = {.terms = terms, .panels = together, .fresh = fresh};
+    find_panels(kernels, product, part.panel + p, first, tiles == 1, &tile);
+    tile.sums_panel = part.columns * PANEL;
+    for (size_t t = 0; t < tiles; t++) {
+      const size_t start = tile_start(part.columns, tiles, t);
+      tile.columns = tile_start(part.columns, tiles, t + 1) - start;
+      tile.x = x + start * (packs ? terms : product->x_column);
+      tile.x_term = packs ? tile.columns : product->x_term;
+      tile.x_column = packs ? 1 : product->x_column;
+      tile.sums = sums + (p * part.columns + start) * PANEL;
+      kernels->tile(&tile);
+    }
+  }
+}
+
+void orion_product_add(const orion_product *product, orion_product_part part, size_t first, size_t last,
+                       bool fresh, float *sums) {
+  const orion_kernels *kernels = orion_kernels_current();
+  const size_t step = part.columns > TILE_COLUMNS ? TERM_BLOCK : TERM_BLOCK_NARROW;
+  if (fresh && first == last) memset(sums, 0, part.panels * part.columns * PANEL * sizeof(float));
+  for (size_t k = first; k < last; k += step) {
+    add_block(kernels, product, part, k, orion_min(step, last - k), fresh && k == first, sums);
+  }
+}
+
+void orion_product_store(const orion_product *product, orion_product_part part, const float *sums) {
+  const orion_kernels *kernels = orion_kernels_current();
+  for (size_t p = 0; p < part.panels; p++) {
+    const size_t channel = (part.panel + p) * PANEL;
+    const orion_panel_store store = {
+        .sums = sums + p * part.columns * PANEL,
+        .columns = part.columns,
+        .channels = orion_min(PANEL, product->channels - channel),
+        .bias = product->bias == NULL ? NULL : product->bias + channel,
+        .y = product->y + channel * product->y_channel + part.column * product->y_column,
+        .y_channel = product->y_channel,
+        .y_column = product->y_column,
+        .rounding = product->rounding,
+        .mac_limit = product->mac_limit,
+    };
+    kernels->store(&store);
+  }
+}
+
+// ---- tasks ----
+
+orion_product_plan orion_plan_product(const orion_product *product, size_t products) {
+  const size_t panels = orion_ceil_div(product->channels, PANEL);
+  const size_t wanted = 4 * (size_t)orion_pool_threads();
+  orion_product_plan plan = {.column_blocks = orion_ceil_div(product->columns, COLUMN_BLOCK)};
+  if (panels == 0 || plan.column_blocks == 0) return (orion_product_plan){0};
+  plan.column_step = orion_ceil_div(product->columns, plan.column_blocks);
+  if (plan.column_blocks > 1) {
+    plan.column_step = orion_ceil_div(plan.column_step, TILE_COLUMNS) * TILE_COLUMNS;
+  }
+  plan.column_blocks = orion_ceil_div(product->columns, plan.column_step);
+  const size_t others = plan.column_blocks * products;
+  const size_t blocks = orion_max(1, orion_ceil_div(wanted, others));
+  const size_t even = orion_ceil_div(orion_ceil_div(panels, blocks), PANELS_MAX) * PANELS_MAX;
+  plan.panel_step = plan.column_step <= TILE_COLUMNS ? even : orion_min(even, PANEL_BLOCK);
+  plan.panel_blocks = orion_ceil_div(panels, plan.panel_step);
+  // About 32 multiply-adds, or 16 bytes of weights, in a nanosecond.
+  plan.work = products * product->channels * product->terms * (product->columns + 6) / 32;
+  return plan;
+}
+
+void orion_product_task(const orion_product *product, const orion_product_plan *plan, size_t index) {
+  const size_t panels = orion_ceil_div(product->channels, PANEL);
+  // Neighbouring tasks share their weights.
+  const size_t panel = index / plan->column_blocks * plan->panel_step;
+  const size_t column = index % plan->column_blocks * plan->column_step;
+  const orion_product_part part = {
+      .panel = panel,
+      .panels = orion_min(plan->panel_step, panels - panel),
+      .column = column,
+      .columns = orion_min(plan->column_step, product->columns - column),
+  };
+  float *sums = orion_scratch(SCRATCH_SUMS, part.panels * part.columns * PANEL * sizeof(float));
+  orion_product_add(product, part, 0, product->terms, true, sums);
+  orion_product_store(product, part, sums);
+}

@@ -1,0 +1,49 @@
+// The product that linear.c, matmul.c and attention.c are made of: one axis in panels of 16 channels, one axis of
+// columns, and terms that are added in order. It knows nothing of weights' files or of heads.
+#ifndef ORION_PRODUCT_H
+#define ORION_PRODUCT_H
+
+#include "kernels.h"
+
+typedef enum { WEIGHTS_PANELS_F32, WEIGHTS_PANELS_F16, WEIGHTS_STRIDED } orion_weights_kind;
+
+// y[c][s] = bias[c] + sum over k of weights[c][k] x[k][s].
+typedef struct {
+  size_t channels, terms, columns;
+  orion_weights_kind kind;
+  const void *weights;
+  size_t channel_step, term_step;  // of strided weights, in elements
+  const float *x;                  // x[k * x_term + s * x_column]
+  size_t x_term, x_column;
+  const float *bias;
+  float *y;                        // y[c * y_channel + s * y_column]
+  size_t y_channel, y_column;
+  orion_rounding rounding;
+  float mac_limit;
+} orion_product;
+
+// A rectangle of the product: panels of channels by columns.
+typedef struct {
+  size_t panel, panels;
+  size_t column, columns;
+} orion_product_part;
+
+// How a product is cut into tasks.
+typedef struct {
+  size_t panel_step, panel_blocks;
+  size_t column_step, column_blocks;
+  size_t work;  // of the whole product, as orion_run_tasks counts it
+} orion_product_plan;
+
+// `products`: how many of this shape will run together.
+orion_product_plan orion_plan_product(const orion_product *product, size_t products);
+// Runs task `index` of panel_blocks * column_blocks.
+void orion_product_task(const orion_product *product, const orion_product_plan *plan, size_t index);
+
+// Adds terms [first, last) of the part to sums[panel][column][16]; `fresh` starts from 0.
+void orion_product_add(const orion_product *product, orion_product_part part, size_t first, size_t last,
+                       bool fresh, float *sums);
+// Writes the part's finished sums to y.
+void orion_product_store(const orion_product *product, orion_product_part part, const float *sums);
+
+#endif

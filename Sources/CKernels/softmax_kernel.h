@@ -1,0 +1,96 @@
+// The inner loops of softmax in fp32 and of attention's probabilities. Included by avx2.c and portable.c.
+#ifndef ORION_SOFTMAX_KERNEL_H
+#define ORION_SOFTMAX_KERNEL_H
+#include "row_kernel.h"
+
+INLINE float highest_of8(float8 x) {
+  float highest = x[0];
+  for (int i = 1; i < 8; i++) highest = x[i] > highest || x[i] != x[i] ? x[i] : highest;
+  return highest;
+}
+
+// Lanes beyond the end become -infinity, whose exponential is 0.
+INLINE float8 load_scores8(const float *scores, size_t count) {
+  if (count >= 8) return load8(scores);
+  const float8 lowest = all8(-__builtin_inff());
+  const int8 lane = {0, 1, 2, 3, 4, 5, 6, 7};
+  return select8(lane < (int32_t)count, load_part8(scores, count), lowest);
+}
+
+INLINE float row_highest(const float *x, size_t count) {
+  float8 highest = all8(-__builtin_inff());
+  for (size_t i = 0; i < count; i += 8) highest = max8(load_scores8(x + i, count - i), highest);
+  return highest_of8(highest);
+}
+
+static double probabilities_row(float *scores, size_t count) {
+  const float top = row_highest(scores, count);
+  // Multiples of 2^-34 below 2^18 add up without rounding in a double, in any order. The largest term is 1, so
+  // what the cut loses is lost far below fp32's last place.
+  const double cut = 0x1.8p18;
+  double4 low = all4(0), high = all4(0);
+  for (size_t i = 0; i < count; i += 8) {
+    const float8 value = exp_fast8(load_scores8(scores + i, count - i) - top);
+    store_part8(scores + i, value, count - i);
+    low += (low4(value) + cut) - cut;
+    high += (high4(value) + cut) - cut;
+  }
+  const double4 sum = low + high;
+  return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+static void scale_mask_row(float *scores, const float *mask, float scale, size_t count) {
+  for (size_t i = 0; i < count; i += 8) {
+    float8 value = load_part8(scores + i, count - i) * scale;
+    if (mask != NULL) value += load_part8(mask + i, count - i);
+    store_part8(scores + i, value, count - i);
+  }
+}
+
+static void softmax_row(const float *x, float *y, size_t count) {
+  const float top = row_highest(x, count);
+  double4 low = all4(0), high = all4(0);
+  for (size_t i = 0; i < count; i += 8) {
+    const float8 value = exp_fast8(load_scores8(x + i, count - i) - top);
+    store_part8(y + i, value, count - i);
+    low += low4(value);
+    high += high4(value);
+  }
+  const double4 sum = low + high;
+  const float total = (float)((sum[0] + sum[2]) + (sum[1] + sum[3]));
+  for (size_t i = 0; i < count; i += 8) {
+    store_part8(y + i, load_part8(y + i, count - i) / total, count - i);
+  }
+}
+
+// Eight columns, in the order of a row's partial sums.
+static void softmax_columns(const float *x, float *y, size_t count, size_t stride, size_t columns) {
+  float8 top = all8(-__builtin_inff());
+  for (size_t k = 0; k < count; k++) top = max8(load_part8(x + k * stride, columns), top);
+  double8 partial[ROW_LANES] = {0};
+  for (size_t k = 0; k < count; k++) {
+    const float8 value = exp_fast8(load_part8(x + k * stride, columns) - top);
+    store_part8(y + k * stride, value, columns);
+    partial[k % ROW_LANES].low += low4(value);
+    partial[k % ROW_LANES].high += high4(value);
+  }
+  for (size_t apart = 4; apart >= 1; apart /= 2) {
+    for (size_t lane = 0; lane < apart; lane++) {
+      partial[lane].low += partial[lane + apart].low;
+      partial[lane].high += partial[lane + apart].high;
+    }
+  }
+  const float8 total = join8(partial[0].low, partial[0].high);
+  for (size_t k = 0; k < count; k++) {
+    store_part8(y + k * stride, load_part8(y + k * stride, columns) / total, columns);
+  }
+}
+
+static void softmax_any(const float *x, float *y, size_t count, size_t stride, size_t columns) {
+  if (stride == 1 && columns == 1) return softmax_row(x, y, count);
+  for (size_t c = 0; c < columns; c += 8) {
+    softmax_columns(x + c, y + c, count, stride, orion_min(8, columns - c));
+  }
+}
+
+#endif
