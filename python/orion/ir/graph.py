@@ -90,12 +90,12 @@ class Graph:
             raise AttributeError(f"there is no op {op}")
 
         def build(*operands: Any, name: str | None = None, **attributes: Any) -> Any:
-            node = self.add(op, self._values(TABLE[op], operands), attributes, name)
+            node = self.node(op, self._values(TABLE[op], operands), attributes, name)
             return node.results[0] if op != "split" else tuple(node.results)
 
         return build
 
-    def add(
+    def node(
         self,
         op: str,
         operands: Sequence[Value],
@@ -108,8 +108,10 @@ class Graph:
         types = infer(row, [value.type for value in operands], attributes)
         node = Node(row, list(operands), attributes, [])
         names = [name] * len(types) if name is None or isinstance(name, str) else list(name)
+        scoped = op != "input"  # a port's name is what the host calls it
         for result_type, hint in zip(types, names, strict=True):
-            node.results.append(Value(self._fresh(hint or op), result_type, node, []))
+            value = Value(self._fresh(hint or op, scoped), result_type, node, [])
+            node.results.append(value)
         for value in operands:
             value.users.append(node)
         (self.nodes if self._pending is None else self._pending).append(node)
@@ -117,18 +119,20 @@ class Graph:
 
     def input(self, name: str, dtype: str, shape: Sequence[int], role: str | None = None) -> Value:
         attributes = {"dtype": dtype, "shape": tuple(shape), "role": role}
-        return self.add("input", [], attributes, name).result
+        return self.node("input", [], attributes, name).result
 
-    def weight(self, key: str, dtype: str, shape: Sequence[int], name: str | None = None) -> Value:
-        """The checkpoint's tensor `key`, seen as `shape`."""
-        attributes = {"dtype": dtype, "shape": tuple(shape), "key": key}
-        return self.add("weight", [], attributes, name or "weight").result
+    def weight(
+        self, key: str, dtype: str, shape: Sequence[int], name: str, first: int | None = None
+    ) -> Value:
+        """The checkpoint's tensor `key`, or what begins at its row `first`, as `shape`."""
+        attributes = {"dtype": dtype, "shape": tuple(shape), "key": key, "first": first}
+        return self.node("weight", [], attributes, name).result
 
     def constant(self, value: Any, dtype: str, name: str | None = None) -> Value:
         array = np.array(value, DTYPES[dtype])  # a copy, so that nobody changes it later
         array.flags.writeable = False
         attributes = {"dtype": dtype, "shape": array.shape, "value": array}
-        return self.add("constant", [], attributes, name or "constant").result
+        return self.node("constant", [], attributes, name or "constant").result
 
     def full(self, type: TensorType, value: float) -> Value:
         """A constant of `type` whose elements are all `value`."""

@@ -118,8 +118,17 @@ def bound(node: Node, inputs: Mapping[str, Any], weights: Mapping[str, np.ndarra
     if name not in given:
         raise ValueError(f"{node.op} {name} has no value; given: {', '.join(given) or 'none'}")
     array = np.asarray(given[name])
-    if node.op == "weight" and array.size == node.result.type.size:
-        array = array.reshape(node.result.type.shape)
+    if node.op == "weight":
+        array = weight_part(node, array)
     if array.shape != node.result.type.shape:
         raise ValueError(f"{node.op} {name} is {node.result.type}, got shape {list(array.shape)}")
     return array
+
+
+def weight_part(node: Node, tensor: np.ndarray) -> np.ndarray:
+    """The elements of a checkpoint's tensor that a weight node stands for."""
+    shape = node.result.type.shape
+    if node["first"] is not None:
+        rows = node.result.type.size // (tensor.size // len(tensor))
+        tensor = tensor[node["first"] : node["first"] + rows]
+    return tensor.reshape(shape) if tensor.size == node.result.type.size else tensor

@@ -87,7 +87,7 @@ def read_node(reader: Line, graph: Graph, values: dict[str, Value]) -> None:
         reader.expect("mark", "`=` and a value", "=")
         attributes[token.text] = read_attribute(reader, rows[token.text], attributes)
     try:
-        node = graph.add(op.text, operands, attributes, [name.text[1:] for name in names])
+        node = graph.node(op.text, operands, attributes, [name.text[1:] for name in names])
     except ShapeError as error:
         reader.fail(str(error), op)
     except ValueError:

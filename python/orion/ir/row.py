@@ -56,7 +56,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Op:
-    """One row. `operands`: "x y" or "values*" (any number); `attributes`: "axis:int keep:bool=true"."""
+    """One row. Operands: "x y", or "values*" (any number). Attributes: "axis:int on:bool=true"."""
 
     name: str
     operands: str

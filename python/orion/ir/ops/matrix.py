@@ -64,7 +64,7 @@ ROWS = (
     # Batch axes broadcast; the last two are rows and columns, before `transpose_*` swaps them.
     Op("matmul", "x y", "transpose_x:bool=false transpose_y:bool=false", matmul, matmul_meaning,
        matmul_gradient, mil("matmul x y")),
-    # x [N, C, H, W], weight [O, C, 1, 1]: each column times the weight, as a convolution of one tap.
+    # x [N, C, H, W], weight [O, C, 1, 1]: each column times the weight, a convolution of one tap.
     Op("linear", "x weight", "", linear, linear_meaning, linear_gradient, POINTWISE),
 )
 # fmt: on

@@ -1,0 +1,87 @@
+"""Prefill and decode on the numpy meaning of a model's graphs, as a session does on a device."""
+
+from __future__ import annotations
+
+import numpy as np
+from orion import models
+from orion.ir import Arithmetic, Graph, interpret
+from orion.passes import run_passes
+from orion.weights import Checkpoint
+
+
+class NumpySession:
+    """Feeds tokens through the graphs of one profile. The host's part of a step is spelled out here."""
+
+    def __init__(self, checkpoint: Checkpoint, profile: dict, arithmetic: Arithmetic | None = None):
+        family = models.find(checkpoint.config["model_type"])
+        self.config = family.read_config(checkpoint.config)
+        self.family = family
+        self.profile = profile
+        self.tensors = checkpoint.tensors
+        self.arithmetic = arithmetic or Arithmetic.of(profile)
+        self.tables = {
+            name: self.tensors[table] if isinstance(table, str) else table
+            for name, table in family.tables(self.config).items()
+        }
+        self.forbidden = -1e4 if profile["preferences"]["activation"] == "fp16" else -1e9
+        self.graphs: dict[tuple[int, int], Graph] = {}
+        self.caches: dict[str, np.ndarray] = {}
+        self.filled = 0
+
+    def graph(self, columns: int, cache: int) -> Graph:
+        """The layers at this size, through the passes; made once. Columns 0 stands for the head."""
+        if (columns, cache) not in self.graphs:
+            raw = self.family.build(self.config, columns, cache)
+            self.graphs[columns, cache] = run_passes(raw, self.profile)
+        return self.graphs[columns, cache]
+
+    def feed(self, ids: list[int], columns: int, cache: int) -> np.ndarray:
+        """Logits of every id of `ids`, which go into one step. [len(ids), V]"""
+        graph = self.graph(columns, cache)
+        inputs = {
+            node.result.name: self.fill(node["role"], node.result.type.shape, ids)
+            for node in graph.inputs
+        }
+        outputs = interpret(graph, inputs, self.tensors, self.arithmetic)
+        for output in graph.outputs:
+            if output.role != "hidden":
+                new = outputs[output.name][..., : len(ids)]
+                old = self.caches.get(output.name, new[..., :0])
+                self.caches[output.name] = np.concatenate([old, new], axis=-1)
+        self.filled += len(ids)
+        return self.logits(outputs["hidden"], len(ids))
+
+    def fill(self, role: str, shape: tuple[int, ...], ids: list[int]) -> np.ndarray:
+        kind, *pairs = role.split()
+        facts = dict(pair.split("=") for pair in pairs)
+        array = np.zeros(shape)
+        count = len(ids)
+        if kind == "embedding":
+            array[0, :, 0, :count] = self.tables["embedding"][ids].T
+        elif kind == "position_table":
+            table = self.tables[facts["table"]]
+            array[0, :, 0, :] = table[:1].T
+            array[0, :, 0, :count] = table[self.filled : self.filled + count].T
+        elif kind == "mask":
+            array[:] = self.forbidden
+            rows = np.arange(shape[2])[:, None]
+            places = np.arange(shape[3])[None, :]
+            if facts["over"] == "cache":
+                array[0, 0][(rows < count) & (places < self.filled)] = 0
+            else:
+                array[0, 0][(places <= rows) & (rows < count) | (places == rows)] = 0
+        else:
+            name = {"key_cache": "k_new_", "value_cache": "v_new_"}[kind] + facts["layer"]
+            if name in self.caches:
+                array[..., : self.filled] = self.caches[name]
+        return array
+
+    def logits(self, hidden: np.ndarray, count: int) -> np.ndarray:
+        columns = hidden.shape[-1]
+        if (0, columns) not in self.graphs:
+            tile = self.profile["limits"]["axis_channels_max"]
+            raw = self.family.head(self.config, columns, tile)
+            self.graphs[0, columns] = run_passes(raw, self.profile)
+        tiles = interpret(self.graphs[0, columns], {"x": hidden}, self.tensors, self.arithmetic)
+        order = sorted(tiles, key=lambda name: int(name.split("_")[1]))
+        return np.concatenate([tiles[name][0, :, 0, :count] for name in order]).T

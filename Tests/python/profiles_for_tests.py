@@ -1,0 +1,66 @@
+"""Two profiles as values, cut down to what the compiler reads, so that its tests need no Swift library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+LIMITS = {
+    "axis_width_max": 65536,
+    "axis_channels_max": 65536,
+    "matmul_inner_max": 32768,
+    "rank_max": 5,
+    "width_min": 32,
+    "width_multiple": 32,
+    "takes_float32_io": True,
+}
+BUCKETS = {
+    "prompt_buckets": [32, 64, 128, 256, 512, 1024],
+    "cache_buckets": [128, 256, 512, 1024, 2048, 4096],
+}
+
+M4: dict[str, Any] = {
+    "name": "m4-macos15",
+    "dialect": {"program": "1.3", "opset": "ios18"},
+    "limits": LIMITS,
+    "arithmetic": {"storage": "fp16", "mac_overflows_at": 32768.0, "hides_nan": False},
+    "refused_ops": [
+        {"op": op, "rule": "no-path"}
+        for op in ("gather", "reduce_argmax", "scatter", "cumsum", "band_part", "identity")
+    ]
+    + [{"op": "rsqrt", "rule": "no-rsqrt"}],
+    "preferences": {
+        "emits_concat": False,
+        "emits_rsqrt": False,
+        "scales_norms": True,
+        "activation": "fp16",
+        "decode_columns": 32,
+    }
+    | BUCKETS,
+}
+
+CPU: dict[str, Any] = {
+    "name": "cpu",
+    "dialect": {"program": "1.3", "opset": "ios18"},
+    "limits": LIMITS
+    | {"axis_width_max": 1 << 30, "axis_channels_max": 1 << 30, "rank_max": 8}
+    | {"width_min": 1, "width_multiple": 1},
+    "arithmetic": {"storage": "declared", "mac_overflows_at": None, "hides_nan": False},
+    "refused_ops": [],
+    "preferences": {
+        "emits_concat": True,
+        "emits_rsqrt": True,
+        "scales_norms": False,
+        "activation": "fp32",
+        "decode_columns": 1,
+    }
+    | BUCKETS,
+}
+
+# The older dialect, with limits low enough to be met by small graphs.
+NARROW: dict[str, Any] = M4 | {
+    "name": "narrow",
+    "dialect": {"program": "1.0", "opset": "ios16"},
+    "limits": LIMITS | {"axis_channels_max": 128, "axis_width_max": 64},
+}
+
+BY_NAME = {profile["name"]: profile for profile in (M4, CPU, NARROW)}

@@ -1,0 +1,55 @@
+"""The order of the passes, and the loop that runs them; the verifier runs before and after each.
+
+Order matters: composites go first, while their operands are still what the model wrote; clean-up
+follows; ports come last, so that nothing moves them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..ir import Graph, VerifyError, verify
+from .check_emittable import check_emittable
+from .choose_precision import choose_precision
+from .decompose_attention import decompose_attention
+from .decompose_norms import decompose_norms
+from .decompose_rope import decompose_rope
+from .decompose_rsqrt import decompose_rsqrt
+from .drop_dead_nodes import drop_dead_nodes
+from .drop_identities import drop_identities
+from .fold_constants import fold_constants
+from .merge_casts import merge_casts
+from .order_ports import order_ports
+from .share_common_subexpressions import share_common_subexpressions
+
+Pass = Callable[[Graph, Mapping[str, Any]], None]
+
+PIPELINE: tuple[Pass, ...] = (
+    decompose_attention,
+    decompose_rope,
+    decompose_norms,
+    decompose_rsqrt,
+    choose_precision,
+    merge_casts,
+    drop_identities,
+    fold_constants,
+    share_common_subexpressions,
+    drop_dead_nodes,
+    order_ports,
+    check_emittable,
+)
+
+
+def run_passes(
+    graph: Graph, profile: Mapping[str, Any], passes: Sequence[Pass] = PIPELINE
+) -> Graph:
+    """Rewrites `graph` in place for `profile`, as `orion_profile_json` gives it, and returns it."""
+    verify(graph)
+    for rewrite in passes:
+        rewrite(graph, profile)
+        try:
+            verify(graph)
+        except VerifyError as error:
+            raise VerifyError(f"after {rewrite.__name__}: {error}") from None
+    return graph
