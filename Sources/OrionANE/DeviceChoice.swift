@@ -1,4 +1,5 @@
 import ANEProfiles
+import CKernels
 
 /// A device's name, read; and how to open what it names.
 struct DeviceChoice: Sendable {
@@ -47,11 +48,42 @@ struct DeviceChoice: Sendable {
 
   func open(_ options: DeviceOptions) throws(OrionError) -> Opened {
     let caches = try CacheDirectory(options.cacheDirectory)
+    if options.threads > 0 { orion_pool_set_threads(Int32(clamping: options.threads)) }
     switch wanted {
-    case .cpu:
-      return Opened(kind: .cpu, reason: name, backend: HostBackend(options, caches))
-    case .sim, .ane, .auto:
-      throw OrionError(.device, "device \"\(name)\": cannot be opened; choose cpu")
+    case .cpu: return cpu(options, caches, reason: name)
+    case .sim(let profile): return try sim(profile, options, caches)
+    case .ane: return try ane(options, caches, reason: name)
+    case .auto:
+      do throws(OrionError) {
+        return try ane(options, caches, reason: "auto: ane, because its framework answers")
+      } catch {
+        return cpu(options, caches, reason: "auto: cpu, because \(error.message)")
+      }
     }
+  }
+
+  private func cpu(_ options: DeviceOptions, _ caches: CacheDirectory, reason: String) -> Opened {
+    Opened(kind: .cpu, reason: reason, backend: HostBackend(caches))
+  }
+
+  private func sim(_ name: String, _ options: DeviceOptions, _ caches: CacheDirectory)
+    throws(OrionError) -> Opened
+  {
+    guard let profile = Profile.named(name) else { throw Self.unknown(self.name) }
+    let world = try SimulatedFramework.world(profile, caches)
+    let backend = try AppleBackend(
+      SimulatedFramework.library(world), profile: profile, target: profile.name, caches: caches,
+      reader: TextReader.programReader, options: options)
+    return Opened(kind: .sim, reason: self.name, backend: backend)
+  }
+
+  private func ane(_ options: DeviceOptions, _ caches: CacheDirectory, reason: String)
+    throws(OrionError) -> Opened
+  {
+    let backend = try AppleBackend(
+      try SystemFramework.library(), profile: HostMachine.profile(),
+      target: HostMachine.osBuild(), caches: caches, reader: TextReader.programReader,
+      options: options)
+    return Opened(kind: .ane, reason: reason, backend: backend)
   }
 }

@@ -6,9 +6,7 @@ final class HostBackend: Backend {
   let route = "host"
   private let caches: CacheDirectory
 
-  init(_ options: DeviceOptions, _ caches: CacheDirectory) {
-    self.caches = caches
-  }
+  init(_ caches: CacheDirectory) { self.caches = caches }
 
   func makeStorage(_ layout: Layout) throws(OrionError) -> any TensorStorage {
     try HostStorage(layout)

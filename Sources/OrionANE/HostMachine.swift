@@ -1,0 +1,32 @@
+import ANEProfiles
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// What this machine says of itself: the chip and the build of its system.
+enum HostMachine {
+  /// The profile whose chip this machine has, else the standard one.
+  static func profile() -> Profile {
+    let chip = fact("machdep.cpu.brand_string") ?? ""
+    let words = chip.split(separator: " ").map(String.init)
+    return Profile.all.first { words.contains($0.chip) } ?? .standard
+  }
+
+  /// The OS build, which the daemon's cache belongs to.
+  static func osBuild() -> String { fact("kern.osversion") ?? "unknown" }
+
+  private static func fact(_ name: String) -> String? {
+    #if canImport(Darwin)
+      var size = 0
+      guard sysctlbyname(name, nil, &size, nil, 0) == 0, size > 1 else { return nil }
+      var bytes = [UInt8](repeating: 0, count: size)
+      guard sysctlbyname(name, &bytes, &size, nil, 0) == 0 else { return nil }
+      return String(validating: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    #else
+      return nil
+    #endif
+  }
+}
