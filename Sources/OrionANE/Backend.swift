@@ -24,7 +24,7 @@ protocol TensorStorage: AnyObject, Sendable {
   var isLocked: Bool { get }
 }
 
-/// A program that is ready to run.
+/// A program that is ready to run. Letting go of it gives its slot back.
 protocol LoadedProgram: AnyObject, Sendable {
   /// In declared order.
   var inputs: [Port] { get }

@@ -7,16 +7,16 @@
 /// What lies in a cache directory, room by room, for people who want to see or clear it.
 enum CacheContents {
   /// [{kind, path, bytes, files}], the rooms that exist, by name.
-  static func list(_ path: String) -> JSONText {
+  static func list(_ path: String) -> JSONValue {
     let rooms = FileSystem.names(in: path).filter { FileSystem.isDirectory("\(path)/\($0)") }
     return .array(
       rooms.sorted().map { room in
         var size = Size()
         measure("\(path)/\(room)", depth: 0, into: &size)
-        return .object([
-          ("kind", .text(room)), ("path", .text("\(path)/\(room)")),
-          ("bytes", .integer(size.bytes)), ("files", .integer(size.files)),
-        ])
+        return [
+          "kind": JSONValue(room), "path": JSONValue("\(path)/\(room)"),
+          "bytes": JSONValue(size.bytes), "files": JSONValue(size.files),
+        ]
       })
   }
 

@@ -44,6 +44,7 @@ struct CacheDirectory: Sendable {
   var models: String { path + "/models" }
   /// Remembered SHA-256 of files.
   var identities: String { path + "/identity" }
+  var identity: FileIdentity { FileIdentity(directory: identities) }
   /// Locks that writers of one entry take.
   var locks: String { path + "/locks" }
 }

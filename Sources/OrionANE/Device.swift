@@ -8,6 +8,8 @@ public final class Device: Sendable {
   /// Why this kind was chosen, as `auto: cpu, because …`; for a device that was named, its name.
   public let reason: String
   let backend: any Backend
+  /// SHA-256 of files, remembered in the cache directory.
+  let identity: FileIdentity
 
   /// Opens `cpu`, `sim`, `sim:PROFILE`, `ane` or `auto`.
   public init(_ name: String, options: DeviceOptions = DeviceOptions()) throws(OrionError) {
@@ -16,12 +18,14 @@ public final class Device: Sendable {
     kind = opened.kind
     reason = opened.reason
     backend = opened.backend
+    identity = opened.identity
   }
 
-  init(kind: DeviceKind, reason: String, backend: any Backend) {
+  init(kind: DeviceKind, reason: String, backend: any Backend, identity: FileIdentity) {
     self.kind = kind
     self.reason = reason
     self.backend = backend
+    self.identity = identity
   }
 
   /// `cpu`, `ane`, or `sim:PROFILE`.

@@ -44,6 +44,7 @@ struct DeviceChoice: Sendable {
     let kind: DeviceKind
     let reason: String
     let backend: any Backend
+    let identity: FileIdentity
   }
 
   func open(_ options: DeviceOptions) throws(OrionError) -> Opened {
@@ -63,7 +64,7 @@ struct DeviceChoice: Sendable {
   }
 
   private func cpu(_ options: DeviceOptions, _ caches: CacheDirectory, reason: String) -> Opened {
-    Opened(kind: .cpu, reason: reason, backend: HostBackend(caches))
+    Opened(kind: .cpu, reason: reason, backend: HostBackend(caches), identity: caches.identity)
   }
 
   private func sim(_ name: String, _ options: DeviceOptions, _ caches: CacheDirectory)
@@ -74,7 +75,7 @@ struct DeviceChoice: Sendable {
     let backend = try AppleBackend(
       SimulatedFramework.library(world), profile: profile, target: profile.name, caches: caches,
       reader: TextReader.programReader, options: options)
-    return Opened(kind: .sim, reason: self.name, backend: backend)
+    return Opened(kind: .sim, reason: self.name, backend: backend, identity: caches.identity)
   }
 
   private func ane(_ options: DeviceOptions, _ caches: CacheDirectory, reason: String)
@@ -84,6 +85,6 @@ struct DeviceChoice: Sendable {
       try SystemFramework.library(), profile: HostMachine.profile(),
       target: HostMachine.osBuild(), caches: caches, reader: TextReader.programReader,
       options: options)
-    return Opened(kind: .ane, reason: reason, backend: backend)
+    return Opened(kind: .ane, reason: reason, backend: backend, identity: caches.identity)
   }
 }

@@ -31,12 +31,12 @@ public func orion_device_json(
   LastError.status { () throws(OrionError) in
     let device = try HandleTable.shared.object(device, as: Device.self)
     let json = try CArguments.required(json, "json")
-    let facts = JSONText.object([
-      ("name", .text(device.name)), ("kind", .text(device.kind.rawValue)),
-      ("profile", .text(device.profile.name)), ("route", .text(device.route)),
-      ("reason", .text(device.reason)),
-    ])
-    try CArguments.give(facts.description, json)
+    let facts: JSONValue = [
+      "name": JSONValue(device.name), "kind": JSONValue(device.kind.rawValue),
+      "profile": JSONValue(device.profile.name), "route": JSONValue(device.route),
+      "reason": JSONValue(device.reason),
+    ]
+    try CArguments.give(facts.text, json)
   }
 }
 
@@ -47,14 +47,14 @@ public func orion_device_counters(
   LastError.status { () throws(OrionError) in
     let counters = try HandleTable.shared.object(device, as: Device.self).counters
     let json = try CArguments.required(json, "json")
-    let facts = JSONText.object([
-      ("compiles", .integer(counters.compiles)), ("cache_hits", .integer(counters.cacheHits)),
-      ("loads", .integer(counters.loads)), ("unloads", .integer(counters.unloads)),
-      ("evals", .integer(counters.evals)),
-      ("loaded_programs", .integer(counters.loadedPrograms)),
-      ("virtual_s", .number(counters.virtualSeconds)),
-    ])
-    try CArguments.give(facts.description, json)
+    let facts: JSONValue = [
+      "compiles": JSONValue(counters.compiles), "cache_hits": JSONValue(counters.cacheHits),
+      "loads": JSONValue(counters.loads), "unloads": JSONValue(counters.unloads),
+      "evals": JSONValue(counters.evals),
+      "loaded_programs": JSONValue(counters.loadedPrograms),
+      "virtual_s": .number(counters.virtualSeconds),
+    ]
+    try CArguments.give(facts.text, json)
   }
 }
 

@@ -31,7 +31,7 @@ public func orion_profile_json(
       let known = Profile.all.map(\.name).joined(separator: ", ")
       throw OrionError(.argument, "profile \"\(name)\": unknown; expected one of \(known)")
     }
-    try CArguments.give(profile.json.description, json)
+    try CArguments.give(profile.json.text, json)
   }
 }
 
@@ -41,7 +41,7 @@ public func orion_profile_names(
 ) -> orion_status {
   LastError.status { () throws(OrionError) in
     let json = try CArguments.required(json, "json")
-    try CArguments.give(JSONText.array(Profile.all.map { .text($0.name) }).description, json)
+    try CArguments.give(JSONValue(Profile.all.map(\.name)).text, json)
   }
 }
 
@@ -54,7 +54,7 @@ public func orion_cache_json(
     let explicit = try CArguments.optionalText(cache_directory, "cache_directory")
     let json = try CArguments.required(json, "json")
     let (path, _) = try CacheDirectory.resolve(explicit)
-    try CArguments.give(CacheContents.list(path).description, json)
+    try CArguments.give(CacheContents.list(path).text, json)
   }
 }
 

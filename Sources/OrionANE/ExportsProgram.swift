@@ -35,10 +35,10 @@ public func orion_program_json(
   LastError.status { () throws(OrionError) in
     let program = try HandleTable.shared.object(program, as: Program.self)
     let json = try CArguments.required(json, "json")
-    let facts = JSONText.object([
-      ("inputs", portsJSON(program.inputs)), ("outputs", portsJSON(program.outputs)),
-    ])
-    try CArguments.give(facts.description, json)
+    let facts: JSONValue = [
+      "inputs": portsJSON(program.inputs), "outputs": portsJSON(program.outputs),
+    ]
+    try CArguments.give(facts.text, json)
   }
 }
 
@@ -85,12 +85,12 @@ private func tensors(
   return tensors
 }
 
-private func portsJSON(_ ports: [Port]) -> JSONText {
+private func portsJSON(_ ports: [Port]) -> JSONValue {
   .array(
     ports.map {
-      .object([
-        ("name", .text($0.name)), ("dtype", .text($0.layout.dtype.rawValue)),
-        ("shape", .array($0.layout.shape.map(JSONText.integer))),
-      ])
+      [
+        "name": JSONValue($0.name), "dtype": JSONValue($0.layout.dtype.rawValue),
+        "shape": JSONValue($0.layout.shape),
+      ]
     })
 }

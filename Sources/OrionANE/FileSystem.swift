@@ -51,22 +51,7 @@ enum FileSystem {
 
   /// A whole file as text; `nil` when it cannot be read or is not UTF-8.
   static func read(_ path: String) -> String? {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
-    var status = stat()
-    guard fstat(file, &status) == 0 else { return nil }
-    var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
-    var filled = 0
-    while filled < bytes.count {
-      let count = bytes.withUnsafeMutableBytes { buffer in
-        posixRead(file, buffer.baseAddress.map { $0 + filled }, buffer.count - filled)
-      }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { return nil }
-      filled += count
-    }
-    return String(validating: bytes, as: UTF8.self)
+    (try? FileBytes.read(path)).flatMap { String(validating: $0, as: UTF8.self) }
   }
 
   /// Writes a whole file: under another name first, so that nobody sees half of it.

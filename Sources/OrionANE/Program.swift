@@ -19,11 +19,6 @@ public final class Program: Sendable {
     outputs = loaded.outputs
   }
 
-  deinit {
-    // Nobody can try again later, so it is tried twice here.
-    do { try loaded.unload() } catch { try? loaded.unload() }
-  }
-
   /// Reads `inputs` and writes `outputs`, both in the order of the ports.
   public func evaluate(inputs: [Tensor], outputs: [Tensor]) throws(OrionError) {
     try check(inputs, against: self.inputs, role: "input")

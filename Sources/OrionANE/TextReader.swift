@@ -4,7 +4,7 @@ import MILEngine
 enum TextReader {
   static let programReader = ProgramReader(
     signature: { source throws(OrionError) in try signature(of: source) },
-    faults: { _, _ in nil })
+    faults: { source, directory in faults(of: source, in: directory) })
 
   /// The name that messages give the text.
   private static let file = "model.mil"
@@ -36,6 +36,16 @@ enum TextReader {
       outputs.append(try operand(binding))
     }
     return ProgramSignature(inputs: inputs, outputs: outputs)
+  }
+
+  /// Every fault of the text and its weights, a line each; `nil` when it is well formed.
+  static func faults(of source: ProgramSource, in directory: String) -> String? {
+    do throws(DiagnosticList) {
+      _ = try Checker.check(try Parser.parse(source.text), modelDirectory: directory)
+      return nil
+    } catch {
+      return error.text(file: file)
+    }
   }
 
   static func unknownFunction(_ name: String, _ known: [String]) -> OrionError {

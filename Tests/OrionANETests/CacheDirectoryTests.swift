@@ -24,7 +24,7 @@ import Testing
     let directory = try TemporaryDirectory()
     try FileSystem.makeDirectory(directory.path + "/models/x", for: "test")
     try FileSystem.write("12345", to: directory.path + "/models/x/model.mil")
-    let text = CacheContents.list(directory.path).description
+    let text = CacheContents.list(directory.path).text
     #expect(
       text
         == "[{\"kind\": \"models\", \"path\": \"\(directory.path)/models\", \"bytes\": 5, \"files\": 1}]"

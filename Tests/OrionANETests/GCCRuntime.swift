@@ -59,6 +59,10 @@ struct GCCRuntime: @unchecked Sendable {
     return base.changed(name: "GCC's runtime") { name in
       if name == "CFRetain" { return .other(.init(RetainTally.retain)) }
       if name == "CFRelease" { return .other(.init(RetainTally.release)) }
+      // No framework stands beside this runtime; any object serves as its constants.
+      if name.hasPrefix("kANEF") {
+        return base.symbol("kIOSurfaceWidth").map { .other(.init(pointer: $0)) } ?? .missing
+      }
       guard runtime.contains(where: name.hasPrefix) else { return .keep }
       return dlsym(self.handle, name).map { .other(.init(pointer: $0)) } ?? .missing
     }

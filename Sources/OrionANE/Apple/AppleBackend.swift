@@ -23,7 +23,7 @@ final class AppleBackend: Backend {
     self.target = target
     self.caches = caches
     self.reader = reader
-    identity = FileIdentity(directory: caches.identities)
+    identity = caches.identity
     log = CallLog(trace: options.trace, failCall: options.failCall)
     slots = ProgramSlots(limit: profile.limits.loadedProgramsMax)
     client = try ClientRoute(library, log: log)
@@ -80,6 +80,11 @@ final class SlottedProgram: LoadedProgram {
     self.slots = slots
     inputs = binding.inputs
     outputs = binding.outputs
+  }
+
+  deinit {
+    // Nobody can try again later, so it is tried twice here.
+    do { try slots.giveBack(program) } catch { try? slots.giveBack(program) }
   }
 
   func evaluate(inputs: [any TensorStorage], outputs: [any TensorStorage]) throws(OrionError) {
