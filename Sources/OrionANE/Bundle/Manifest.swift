@@ -47,6 +47,9 @@ struct Manifest: Sendable {
     let function: String
     let inputs: [PortRow]
     let outputs: [PortRow]
+
+    func role(ofInput name: String) -> Role? { inputs.first { $0.name == name }?.role }
+    func role(ofOutput name: String) -> Role? { outputs.first { $0.name == name }?.role }
   }
 
   struct PortRow: Sendable {

@@ -135,6 +135,10 @@ struct ManifestChecks {
         throw fault(cache.place, "its positions do not fit those of \"\(entry.name)\"")
       }
     }
+    let reads = step.programs.flatMap { manifest.programs[$0].inputs }
+    guard reads.contains(where: { if case .embedding = $0.role { true } else { false } }) else {
+      throw fault(path, "no program reads the embedding of the tokens")
+    }
     if step.cache > 0, let missing = entries.keys.first(where: { caches[$0] == nil }) {
       throw fault(path, "no program reads the cached \(missing.text)")
     }
