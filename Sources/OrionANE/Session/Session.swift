@@ -199,6 +199,7 @@ extension Session {
       }
       // A failed call has overwritten the last token's state: it runs once more.
       fed -= 1
+      try runner.forget(from: fed)
     }
     logitsOf = 0
     try advance(ModelRunner.LogitsTarget(address: logits, rows: 1))
