@@ -143,7 +143,7 @@ def test_a_damaged_model_is_named(
 
 
 def test_a_model_that_is_not_there_is_named(orion: Orion, tmp_path: Path) -> None:
-    assert_refused(generate(orion, tmp_path / "nothing"), 1, str(tmp_path / "nothing"))
+    assert_refused(generate(orion, tmp_path / "nothing"), 2, str(tmp_path / "nothing"))
 
 
 def test_a_prompt_longer_than_the_context_is_counted(orion: Orion, model: Path) -> None:

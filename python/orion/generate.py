@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orion.errors import OrionError, UsageError
+from orion.errors import UsageError
 from orion.runtime import Device, Session, default_cache_dir, profile
 
 if TYPE_CHECKING:
-    from orion.tokenizer import Tokenizer, TokenStream
+    from orion.tokenizer import Stream, Tokenizer
 
 # Tokens drawn by one call of the library: more, and Python is less of a step; fewer, and Ctrl-C
 # acts sooner.
@@ -117,14 +117,7 @@ class Model:
     def tokenizer(self) -> "Tokenizer":
         from orion import tokenizer
 
-        loaded = tokenizer.load(self.bundle)
-        if loaded.vocabulary != self.session.vocabulary:
-            raise OrionError(
-                f"The tokenizer of {self.source} knows {loaded.vocabulary} tokens, the model"
-                f" {self.session.vocabulary}: they do not belong together. Use the tokenizer that"
-                " the model was trained with."
-            )
-        return loaded
+        return tokenizer.load(self.bundle, vocabulary=self.session.vocabulary)
 
     def encode(self, prompt: str | Sequence[int]) -> list[int]:
         """Token ids of a text; ids pass as they are."""
@@ -216,7 +209,7 @@ class Model:
         self.close()
 
 
-def _text(decoder: "TokenStream", ids: Sequence[int], finish: str | None) -> str:
+def _text(decoder: "Stream", ids: Sequence[int], finish: str | None) -> str:
     """What `ids` add to the text; at the end also what waited for the rest of a character."""
     text = "".join(map(decoder.push, ids))
     return text + decoder.flush() if finish else text
