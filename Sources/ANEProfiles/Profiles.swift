@@ -25,7 +25,7 @@ extension Profile {
       emitsConcat: false, emitsRsqrt: false, scalesNorms: true, activation: "fp16",
       decodeColumns: 32, promptBuckets: [32, 64, 128, 256, 512, 1024],
       cacheBuckets: [128, 256, 512, 1024, 2048, 4096]),
-    rules: [])
+    rules: RuleLists.m4macOS15)
 
   public static let cpu = Profile(
     name: "cpu", chip: "host", os: "any", osBuild: "any", architecture: "host",

@@ -1,0 +1,123 @@
+/// A profile as JSON text, every field under its name in snake case: what Python reads.
+extension Profile {
+  public func json() -> String {
+    JSONText.object([
+      ("name", .string(name)), ("chip", .string(chip)), ("os", .string(os)),
+      ("os_build", .string(osBuild)), ("architecture", .string(architecture)),
+      (
+        "dialect",
+        .object([("program", .string(dialect.program)), ("opset", .string(dialect.opset))])
+      ),
+      ("limits", limits.json), ("arithmetic", arithmetic.json), ("cost", cost.json),
+      ("preferences", preferences.json),
+      ("refused_ops", .array(refusedOps.map(\.json))), ("rules", .array(rules.map(\.json))),
+    ]).text
+  }
+}
+
+extension Limits {
+  fileprivate var json: JSONText {
+    .object([
+      ("axis_width_max", .integer(axisWidthMax)), ("axis_channels_max", .integer(axisChannelsMax)),
+      ("matmul_inner_max", .integer(matmulInnerMax)), ("rank_max", .integer(rankMax)),
+      ("width_min", .integer(widthMin)), ("width_multiple", .integer(widthMultiple)),
+      ("row_alignment_bytes", .integer(rowAlignmentBytes)),
+      ("loaded_programs_max", .integer(loadedProgramsMax)),
+      ("address_space_bytes", .integer(addressSpaceBytes)),
+      ("queue_depth_max", .integer(queueDepthMax)), ("weight_files_max", .integer(weightFilesMax)),
+      ("takes_float32_io", .bool(takesFloat32IO)),
+    ])
+  }
+}
+
+extension Arithmetic {
+  fileprivate var json: JSONText {
+    .object([
+      ("storage", .string(storage.rawValue)),
+      ("mac_overflows_at", macOverflowsAt.map { .number(Double($0)) } ?? .null),
+      ("hides_nan", .bool(hidesNaN)),
+    ])
+  }
+}
+
+extension Cost {
+  fileprivate var json: JSONText {
+    .object([
+      ("dispatch_seconds", .number(dispatchSeconds)), ("compile_seconds", .number(compileSeconds)),
+      ("load_seconds", .number(loadSeconds)), ("unload_seconds", .number(unloadSeconds)),
+      ("matmul_flops", .number(matmulFlops)), ("conv_flops", .number(convFlops)),
+      ("weight_bytes", .number(weightBytes)), ("source", .string(source)),
+    ])
+  }
+}
+
+extension Preferences {
+  fileprivate var json: JSONText {
+    .object([
+      ("emits_concat", .bool(emitsConcat)), ("emits_rsqrt", .bool(emitsRsqrt)),
+      ("scales_norms", .bool(scalesNorms)), ("activation", .string(activation)),
+      ("decode_columns", .integer(decodeColumns)),
+      ("prompt_buckets", .array(promptBuckets.map { .integer($0) })),
+      ("cache_buckets", .array(cacheBuckets.map { .integer($0) })),
+    ])
+  }
+}
+
+extension RefusedOp {
+  fileprivate var json: JSONText { .object([("op", .string(op)), ("rule", .string(rule))]) }
+}
+
+extension ProfileRule {
+  /// The rule's row with the severity it has here.
+  fileprivate var json: JSONText {
+    let own: [(String, JSONText)] = [("id", .string(id)), ("severity", .string(severity.rawValue))]
+    guard let rule = Rule.named(id) else { return .object(own) }
+    return .object(
+      own + [
+        ("paper_number", rule.paperNumber.map { .integer($0) } ?? .null),
+        ("statement", .string(rule.statement)), ("symptom", .string(rule.symptom.rawValue)),
+        ("remedy", .string(rule.remedy)), ("chips", .string(rule.chips)),
+        ("evidence", .string(rule.evidence)),
+      ])
+  }
+}
+
+/// A JSON value on its way to text.
+private enum JSONText {
+  case null
+  case bool(Bool)
+  case integer(Int)
+  case number(Double)
+  case string(String)
+  case array([JSONText])
+  case object([(String, JSONText)])
+
+  var text: String {
+    switch self {
+    case .null: return "null"
+    case .bool(let value): return value ? "true" : "false"
+    case .integer(let value): return String(value)
+    case .number(let value): return value.isFinite ? "\(value)" : "null"
+    case .string(let value): return Self.quoted(value)
+    case .array(let members):
+      return "[" + members.map(\.text).joined(separator: ", ") + "]"
+    case .object(let members):
+      let pairs = members.map { Self.quoted($0.0) + ": " + $0.1.text }
+      return "{" + pairs.joined(separator: ", ") + "}"
+    }
+  }
+
+  private static func quoted(_ value: String) -> String {
+    var text = "\""
+    for scalar in value.unicodeScalars {
+      if scalar == "\"" || scalar == "\\" { text += "\\" }
+      if scalar.value < 0x20 {
+        let digits = String(scalar.value, radix: 16)
+        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      } else {
+        text.unicodeScalars.append(scalar)
+      }
+    }
+    return text + "\""
+  }
+}
