@@ -45,7 +45,8 @@ extension RuleCheck {
       guard !wrong.isEmpty else {
         return RuleFinding(
           "`concat` is refused by some chips even in its full form, as here",
-          at: statement.operation.opSpan, atMost: .note)
+          at: statement.operation.opSpan, atMost: .note,
+          remedy: "return the parts, or split the op that reads them")
       }
       let list = wrong.map { name in
         "`\(name)` is \(statement.argument(name) == nil ? "missing" : "written inline")"

@@ -39,23 +39,28 @@ struct RuleCheck: Sendable {
   private static let byID = Dictionary(uniqueKeysWithValues: all.map { ($0.id, $0) })
 }
 
-/// One place that breaks a rule: what was expected and what came. What to do is the rule's remedy.
+/// One place that breaks a rule: what was expected and what came.
 struct RuleFinding {
   var message: String
   var span: SourceSpan
   /// No harder than this, whatever the profile says; for breaches that may be harmless.
   var atMost: Severity?
+  /// What to do, where the rule's own remedy does not fit.
+  var remedy: String?
 
-  init(_ message: String, at span: SourceSpan, atMost: Severity? = nil) {
+  init(
+    _ message: String, at span: SourceSpan, atMost: Severity? = nil, remedy: String? = nil
+  ) {
     self.message = message
     self.span = span
     self.atMost = atMost
+    self.remedy = remedy
   }
 
   func diagnostic(of rule: Rule, severity: Severity) -> Diagnostic {
     let isCapped = atMost.map { $0.rank < severity.rank } ?? false
     return Diagnostic(
-      "\(message); \(rule.remedy)", rule: rule.id, at: span,
+      "\(message); \(remedy ?? rule.remedy)", rule: rule.id, at: span,
       severity: isCapped ? atMost ?? severity : severity)
   }
 }

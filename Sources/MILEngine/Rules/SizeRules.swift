@@ -29,7 +29,8 @@ extension RuleCheck {
       let fast = limits.widthMultiple * 2
       if limits.widthMultiple == 1 || width % fast == 0 { return nil }
       return RuleFinding(
-        "\(port), which works; a multiple of \(fast) is faster", at: value.span, atMost: .note)
+        "\(port), which works but is slower", at: value.span, atMost: .note,
+        remedy: "a multiple of \(fast) is faster")
     }
   }
 
