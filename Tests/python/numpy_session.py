@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from orion import models
 from orion.ir import Arithmetic, Graph, interpret
 from orion.passes import run_passes
