@@ -15,7 +15,8 @@ let package = Package(
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden"])]),
     .target(name: "ANEProfiles", swiftSettings: swift),
     .target(name: "MILEngine", dependencies: ["CKernels", "ANEProfiles"], swiftSettings: swift),
-    .target(name: "ANESimulator", dependencies: ["MILEngine", "ANEProfiles"], swiftSettings: swift),
+    .target(
+      name: "ANESimulator", dependencies: ["MILEngine", "ANEProfiles"], swiftSettings: swift),
     .target(
       name: "OrionANE",
       dependencies: ["ANESimulator", "MILEngine", "CKernels", "ANEProfiles", "COrionANE"],

@@ -92,8 +92,8 @@ INLINE double4 erfc_positive4(double4 z) {
       -0.0014568151812060438, 0.0012713387029176044,  0.0087226539528155607,  -0.008034015062465339,
       -0.054220000993979377,  0.16405128003282169,    -0.16603039761528407,   -0.092763826585740723,
       1.2769783815525288};
-  z = select4(z > 12, all4(12), z);
-  const double4 scaled = POLYNOMIAL((z - 2) / (z + 2), terms) / (1 + 2 * z);
+  const double4 held = select4(z > 12, all4(12), z);
+  const double4 scaled = POLYNOMIAL((held - 2) / (held + 2), terms) / (1 + 2 * held);
   return scaled * exp4(-z * z);
 }
 INLINE double4 erfc4(double4 x) {

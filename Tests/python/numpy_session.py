@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from orion import models
 from orion.ir import Arithmetic, Graph, interpret
 from orion.passes import run_passes
@@ -10,7 +11,7 @@ from orion.weights import Checkpoint
 
 
 class NumpySession:
-    """Feeds tokens through the graphs of one profile. The host's part of a step is spelled out here."""
+    """Feeds tokens through the graphs of one profile; the host's part is spelled out here."""
 
     def __init__(self, checkpoint: Checkpoint, profile: dict, arithmetic: Arithmetic | None = None):
         family = models.find(checkpoint.config["model_type"])

@@ -1,4 +1,4 @@
-"""Two profiles as values, cut down to what the compiler reads, so that its tests need no Swift library."""
+"""Profiles as values, cut down to what the compiler reads: its tests need no Swift library."""
 
 from __future__ import annotations
 

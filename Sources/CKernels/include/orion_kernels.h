@@ -107,7 +107,8 @@ void orion_matmul(const orion_matmul_args *args);
 typedef enum {
   // two operands
   ORION_ADD, ORION_SUB, ORION_MUL, ORION_DIV, ORION_MAX, ORION_MIN, ORION_POW,
-  // one operand; clip takes its bounds from immediate[0], immediate[1], the epsilon ops take immediate[0]
+  // one operand; clip takes its bounds from immediate[0], immediate[1]; rsqrt, inverse and log first add
+  // immediate[0] to their operand
   ORION_ABS, ORION_NEG, ORION_SQUARE, ORION_SQRT, ORION_RSQRT, ORION_INVERSE, ORION_EXP, ORION_EXP2,
   ORION_LOG, ORION_SIN, ORION_COS, ORION_TANH, ORION_SIGMOID, ORION_SILU, ORION_RELU, ORION_ERF,
   ORION_GELU_EXACT, ORION_GELU_TANH, ORION_GELU_SIGMOID, ORION_FLOOR, ORION_CEIL, ORION_ROUND_EVEN,

@@ -14,7 +14,12 @@ extension OpTable {
       let shape = try ConvolutionShape(context)
       return [try context.result(context.productDType("x", "weight"), shape.result)]
     },
-    lower: Lowering.unplanned)
+    flops: { context throws(Diagnostic) in
+      let shape = try ConvolutionShape(context)
+      let taps = shape.kernel.reduce(1, *) * (shape.inputs / shape.groups)
+      return .conv(shape.result.reduce(2 * Double(taps)) { $0 * Double($1) })
+    },
+    lower: { lowering, node throws(Diagnostic) in try lowering.convolve(node) })
 }
 
 /// The sizes of a `conv`.

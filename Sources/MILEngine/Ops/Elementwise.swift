@@ -3,19 +3,34 @@ import CKernels
 
 extension OpTable {
   static let elementwise: [OpRow] = [
-    binary("add"), binary("sub"), binary("mul"), binary("real_div"), binary("maximum"),
-    binary("minimum"), binary("pow"),
+    binary("add", ORION_ADD) { $0 &+ $1 },
+    binary("sub", ORION_SUB) { $0 &- $1 },
+    binary("mul", ORION_MUL) { $0 &* $1 },
+    binary("real_div", ORION_DIV) { Words.integer(Double($0) / Double($1)) },
+    binary("maximum", ORION_MAX) { max($0, $1) },
+    binary("minimum", ORION_MIN) { min($0, $1) },
+    binary("pow", ORION_POW, power),
     select,
   ]
 
-  private static func binary(_ name: String) -> OpRow {
+  /// `integers` says what the op does to int32.
+  private static func binary(
+    _ name: String, _ op: orion_chain_op, _ integers: @escaping @Sendable (Int32, Int32) -> Int32
+  ) -> OpRow {
     OpRow(
       name, [.value("x"), .value("y")],
       infer: { context throws(Diagnostic) in
         let dtype = try context.commonDType(["x", "y"], in: Kinds.numbers)
         return [try context.broadcastResult(dtype, ["x", "y"])]
       },
-      lower: Lowering.unplanned)
+      lower: { lowering, node throws(Diagnostic) in
+        guard !lowering.result(node).dtype.isFloat else {
+          return try lowering.chain(node, op, ["x", "y"])
+        }
+        try lowering.mapWords(node, ["x", "y"]) { x, y, _ in
+          Words.word(integers(Words.signed(x), Words.signed(y)))
+        }
+      })
   }
 
   private static let select = OpRow(
@@ -25,7 +40,23 @@ extension OpTable {
       let dtype = try context.commonDType(["a", "b"], in: Kinds.any)
       return [try context.broadcastResult(dtype, ["cond", "a", "b"])]
     },
-    lower: Lowering.unplanned)
+    lower: { lowering, node throws(Diagnostic) in
+      try lowering.mapWords(node, ["cond", "a", "b"]) { $0 != 0 ? $1 : $2 }
+    })
+
+  /// Wraps as multiplication does; a negative exponent gives the integer part of the fraction.
+  private static func power(_ base: Int32, _ exponent: Int32) -> Int32 {
+    guard exponent >= 0 else { return Words.integer(Words.power(Double(base), Double(exponent))) }
+    var result: Int32 = 1
+    var factor = base
+    var rest = exponent
+    while rest > 0 {
+      if rest & 1 == 1 { result = result &* factor }
+      factor = factor &* factor
+      rest >>= 1
+    }
+    return result
+  }
 }
 
 extension InferenceContext {

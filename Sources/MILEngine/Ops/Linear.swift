@@ -10,7 +10,12 @@ extension OpTable {
       let shape = try MatmulShape(context)
       return [try context.result(context.productDType("x", "y"), shape.result)]
     },
-    lower: Lowering.unplanned)
+    flops: { context throws(Diagnostic) in
+      let shape = try MatmulShape(context)
+      let sizes = shape.batch + [shape.m, shape.n, shape.k]
+      return .matmul(sizes.reduce(2) { $0 * Double($1) })
+    },
+    lower: { lowering, node throws(Diagnostic) in try lowering.multiply(node) })
 
   private static let linear = OpRow(
     "linear", [.value("x"), .constant("weight"), .option("bias")],
@@ -33,7 +38,17 @@ extension OpTable {
           context.productDType("x", "weight"), x.shape.dropLast() + [weight[0]])
       ]
     },
-    lower: Lowering.unplanned)
+    flops: { context throws(Diagnostic) in
+      let outputs = try context.type("weight").shape[0]
+      return .matmul(2 * Double(try context.type("x").elementCount) * Double(outputs))
+    },
+    lower: { lowering, node throws(Diagnostic) in
+      let weight = try lowering.required(node, "weight")
+      let shape = lowering.type(weight).shape
+      let weights = try lowering.weights(
+        weight, outputs: shape[0], inner: shape[1], outputStride: shape[1], innerStride: 1)
+      try lowering.multiply(node, rows: "x", by: weights, bias: lowering.bias(node))
+    })
 
   private static let attention = OpRow(
     "scaled_dot_product_attention",
@@ -65,13 +80,22 @@ extension OpTable {
       }
       return [try context.result(dtype, query.dropLast() + [value[rank - 1]])]
     },
-    lower: Lowering.unplanned)
+    flops: { context throws(Diagnostic) in
+      // Every query meets every position, once with the keys and once with the values.
+      let query = try context.type("query").shape
+      let value = try context.type("value").shape
+      let rows = query.dropLast().reduce(2) { $0 * Double($1) }
+      let features = query[query.count - 1] + value[value.count - 1]
+      return .matmul(rows * Double(value[value.count - 2]) * Double(features))
+    },
+    lower: { lowering, node throws(Diagnostic) in try lowering.attend(node) })
 }
 
 /// The sizes of a `matmul`, by numpy's rules.
 struct MatmulShape {
-  let transposeX: Bool
-  let transposeY: Bool
+  /// The last two axes are exchanged.
+  let flipsX: Bool
+  let flipsY: Bool
   /// Shapes with rank 1 promoted.
   let x: [Int]
   let y: [Int]
@@ -82,8 +106,6 @@ struct MatmulShape {
   let result: [Int]
 
   init(_ context: InferenceContext) throws(Diagnostic) {
-    transposeX = try context.flag("transpose_x", default: false)
-    transposeY = try context.flag("transpose_y", default: false)
     let givenX = try context.type("x", in: Kinds.numbers).shape
     let givenY = try context.type("y", in: Kinds.numbers).shape
     guard !givenX.isEmpty, !givenY.isEmpty else {
@@ -92,18 +114,20 @@ struct MatmulShape {
     // A vector is a row on the left and a column on the right; transposing it changes nothing.
     x = givenX.count == 1 ? [1, givenX[0]] : givenX
     y = givenY.count == 1 ? [givenY[0], 1] : givenY
-    let flipX = transposeX && givenX.count > 1
-    let flipY = transposeY && givenY.count > 1
+    let transposeX = try context.flag("transpose_x", default: false)
+    let transposeY = try context.flag("transpose_y", default: false)
+    flipsX = transposeX && givenX.count > 1
+    flipsY = transposeY && givenY.count > 1
     let (xRows, xColumns) = (x[x.count - 2], x[x.count - 1])
     let (yRows, yColumns) = (y[y.count - 2], y[y.count - 1])
-    m = flipX ? xColumns : xRows
-    k = flipX ? xRows : xColumns
-    n = flipY ? yRows : yColumns
-    let other = flipY ? yColumns : yRows
+    m = flipsX ? xColumns : xRows
+    k = flipsX ? xRows : xColumns
+    n = flipsY ? yRows : yColumns
+    let other = flipsY ? yColumns : yRows
     guard k == other else {
       throw context.fault(
-        "inner sizes must be equal: `x` \(givenX.text)\(flipX ? " transposed" : "") has \(k),"
-          + " `y` \(givenY.text)\(flipY ? " transposed" : "") has \(other)")
+        "inner sizes must be equal: `x` \(givenX.text)\(flipsX ? " transposed" : "") has \(k),"
+          + " `y` \(givenY.text)\(flipsY ? " transposed" : "") has \(other)")
     }
     batch = try context.broadcast([
       ("x", Array(x.dropLast(2))), ("y", Array(y.dropLast(2))),

@@ -1,6 +1,7 @@
 /// One op of MIL: its parameters, its type rule and its way into a plan. The table is `OpTable.swift`.
 struct OpRow: Sendable {
   typealias Infer = @Sendable (InferenceContext) throws(Diagnostic) -> [TensorType]
+  typealias Flops = @Sendable (InferenceContext) throws(Diagnostic) -> Work.Flops
   typealias Lower = @Sendable (inout Lowering, Node) throws(Diagnostic) -> Void
 
   let name: String
@@ -10,14 +11,18 @@ struct OpRow: Sendable {
   let infer: Infer
   /// Adds the op's steps to a plan.
   let lower: Lower
+  /// Operations that count as work of their own; `nil` for ops that only pass over memory.
+  let flops: Flops?
 
   init(
-    _ name: String, _ parameters: [Parameter], infer: @escaping Infer, lower: @escaping Lower
+    _ name: String, _ parameters: [Parameter], infer: @escaping Infer, flops: Flops? = nil,
+    lower: @escaping Lower
   ) {
     self.name = name
     self.parameters = parameters
     self.infer = infer
     self.lower = lower
+    self.flops = flops
   }
 
   func parameter(named name: String) -> Parameter? { parameters.first { $0.name == name } }

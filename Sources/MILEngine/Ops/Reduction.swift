@@ -3,13 +3,16 @@ import CKernels
 
 extension OpTable {
   static let reductions: [OpRow] = [
-    reduce("reduce_sum"), reduce("reduce_mean"), reduce("reduce_max"), reduce("reduce_min"),
-    reduce("reduce_sum_square"), reduce("reduce_prod"), reduce("reduce_l1_norm"),
-    reduce("reduce_l2_norm"), reduce("reduce_log_sum"), reduce("reduce_log_sum_exp"),
-    argument("reduce_argmax"), argument("reduce_argmin"),
+    reduce("reduce_sum", ORION_REDUCE_SUM), reduce("reduce_mean", ORION_REDUCE_MEAN),
+    reduce("reduce_max", ORION_REDUCE_MAX), reduce("reduce_min", ORION_REDUCE_MIN),
+    reduce("reduce_sum_square", ORION_REDUCE_SUM_SQUARE), reduce("reduce_prod", ORION_REDUCE_PROD),
+    reduce("reduce_l1_norm", ORION_REDUCE_L1), reduce("reduce_l2_norm", ORION_REDUCE_L2),
+    reduce("reduce_log_sum", ORION_REDUCE_LOG_SUM),
+    reduce("reduce_log_sum_exp", ORION_REDUCE_LOG_SUM_EXP),
+    extreme("reduce_argmax", wantsLargest: true), extreme("reduce_argmin", wantsLargest: false),
   ]
 
-  private static func reduce(_ name: String) -> OpRow {
+  private static func reduce(_ name: String, _ reduction: orion_reduction) -> OpRow {
     OpRow(
       name, [.value("x"), .option("axes"), .option("keep_dims")],
       infer: { context throws(Diagnostic) in
@@ -18,10 +21,22 @@ extension OpTable {
         let keep = try context.flag("keep_dims", default: false)
         return [TensorType(x.dtype, context.reducedShape(x.shape, axes: axes, keep: keep))]
       },
-      lower: Lowering.unplanned)
+      lower: { lowering, node throws(Diagnostic) in
+        let axes = try lowering.arguments(node).reducedAxes()
+        let fold = try lowering.fold(node, "x", axes: axes)
+        let type = lowering.result(node)
+        let rounding = lowering.rounding(type)
+        try lowering.foldInto(node, fold) { x, y in
+          guard type.dtype.isFloat else {
+            return IntegerReduceStep(reduction: reduction, x: x, y: y, shape: fold.shape)
+          }
+          return ReduceStep(
+            reduction: reduction, x: x, y: y, shape: fold.shape, rounding: rounding)
+        }
+      })
   }
 
-  private static func argument(_ name: String) -> OpRow {
+  private static func extreme(_ name: String, wantsLargest: Bool) -> OpRow {
     OpRow(
       name, [.value("x"), .option("axis"), .option("keep_dims"), .option("output_dtype")],
       infer: { context throws(Diagnostic) in
@@ -37,7 +52,17 @@ extension OpTable {
             context.reducedShape(x.shape, axes: [axis], keep: keep))
         ]
       },
-      lower: Lowering.unplanned)
+      lower: { lowering, node throws(Diagnostic) in
+        let x = lowering.type(try lowering.required(node, "x"))
+        let context = lowering.arguments(node)
+        let axis = try context.axis(
+          context.integer("axis", default: -1), rank: x.shape.count, of: "axis")
+        let fold = try lowering.fold(node, "x", axes: [axis])
+        try lowering.foldInto(node, fold) { place, y in
+          ExtremeStep(
+            x: place, y: y, shape: fold.shape, isFloat: x.dtype.isFloat, wantsLargest: wantsLargest)
+        }
+      })
   }
 }
 

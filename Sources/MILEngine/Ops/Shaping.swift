@@ -11,7 +11,9 @@ extension OpTable {
       let x = try context.type("x", in: Kinds.any)
       return [TensorType(x.dtype, try context.reshaped(x.shape))]
     },
-    lower: Lowering.unplanned)
+    lower: { lowering, node throws(Diagnostic) in
+      try lowering.reshape(node, "x", to: lowering.result(node).shape)
+    })
 
   private static let expandDims = OpRow(
     "expand_dims", [.value("x"), .constant("axes")],
@@ -24,7 +26,9 @@ extension OpTable {
       for axis in axes.sorted() { shape.insert(1, at: axis) }
       return [TensorType(x.dtype, shape)]
     },
-    lower: Lowering.unplanned)
+    lower: { lowering, node throws(Diagnostic) in
+      try lowering.reshape(node, "x", to: lowering.result(node).shape)
+    })
 
   private static let squeeze = OpRow(
     "squeeze", [.value("x"), .option("axes")],
@@ -41,7 +45,9 @@ extension OpTable {
         TensorType(x.dtype, x.shape.indices.filter { !axes.contains($0) }.map { x.shape[$0] })
       ]
     },
-    lower: Lowering.unplanned)
+    lower: { lowering, node throws(Diagnostic) in
+      try lowering.reshape(node, "x", to: lowering.result(node).shape)
+    })
 
   private static let transpose = OpRow(
     "transpose", [.value("x"), .constant("perm")],
@@ -49,7 +55,14 @@ extension OpTable {
       let x = try context.type("x", in: Kinds.any)
       return [TensorType(x.dtype, try context.permutation().map { x.shape[$0] })]
     },
-    lower: Lowering.unplanned)
+    lower: { lowering, node throws(Diagnostic) in
+      let permutation = try lowering.arguments(node).permutation()
+      try lowering.rewindow(node, "x", to: lowering.result(node).shape) { view, _ in
+        view.transposed(permutation)
+      } joined: { axis, _ in
+        permutation.firstIndex(of: axis)
+      }
+    })
 
   private static let concat = OpRow(
     "concat", [.value("values"), .constant("axis"), .option("interleave")],
@@ -72,7 +85,21 @@ extension OpTable {
       }
       return [try context.result(first.dtype, shape)]
     },
-    lower: Lowering.unplanned)
+    lower: { lowering, node throws(Diagnostic) in
+      let context = lowering.arguments(node)
+      let values = node.operands["values"]?.ids ?? []
+      let shape = lowering.result(node).shape
+      let axis = try context.axis(
+        context.integer("axis", default: 0), rank: shape.count, of: "axis")
+      if try context.flag("interleave", default: false) {
+        // Neighbours along the axis come from one value after the other.
+        var parted = shape
+        parted[axis] /= values.count
+        parted.insert(values.count, at: axis + 1)
+        return try lowering.join(node, values, along: axis + 1, shape: parted)
+      }
+      try lowering.concatenate(node, values, axis: axis)
+    })
 
   private static let stack = OpRow(
     "stack", [.value("values"), .constant("axis")],
@@ -88,7 +115,13 @@ extension OpTable {
       shape.insert(types.count, at: axis)
       return [try context.result(first.dtype, shape)]
     },
-    lower: Lowering.unplanned)
+    lower: { lowering, node throws(Diagnostic) in
+      let shape = lowering.result(node).shape
+      let axis = try lowering.arguments(node).axis(
+        lowering.arguments(node).integer("axis", default: 0), rank: shape.count, of: "axis")
+      let values = node.operands["values"]?.ids ?? []
+      try lowering.join(node, values, along: axis, shape: shape)
+    })
 
   private static let split = OpRow(
     "split",
@@ -102,7 +135,15 @@ extension OpTable {
         return TensorType(x.dtype, shape)
       }
     },
-    lower: Lowering.unplanned)
+    lower: { lowering, node throws(Diagnostic) in
+      let (axis, sizes) = try lowering.arguments(node).splitting()
+      let view = try lowering.view(lowering.required(node, "x"))
+      var begin = 0
+      for (output, size) in zip(node.outputs, sizes) {
+        lowering.define(output, view.sliced(axis: axis, begin: begin, count: size))
+        begin += size
+      }
+    })
 
   private static let tile = OpRow(
     "tile", [.value("x"), .value("reps")],
@@ -118,7 +159,16 @@ extension OpTable {
       }
       return [try context.result(x.dtype, shape)]
     },
-    lower: Lowering.unplanned)
+    lower: { lowering, node throws(Diagnostic) in
+      let x = try lowering.view(lowering.required(node, "x"))
+      let reps = try lowering.arguments(node).requiredIntegers("reps")
+      // A repeated axis in front of each axis, then both as one.
+      var view = x
+      for axis in x.shape.indices.reversed() { view = view.inserting(axis: axis) }
+      view = view.broadcast(to: zip(reps, x.shape).flatMap { [$0, $1] })
+      let window = lowering.window(view, as: lowering.result(node).shape)
+      lowering.define(node.outputs[0], window)
+    })
 
   private static let pad = OpRow(
     "pad", [.value("x"), .value("pad"), .option("mode"), .option("constant_val")],
@@ -129,7 +179,7 @@ extension OpTable {
       let shape = zip(x.shape, amounts).map { $0 + $1.before + $1.after }
       return [try context.result(x.dtype, shape)]
     },
-    lower: Lowering.unplanned)
+    lower: { lowering, node throws(Diagnostic) in try lowering.pad(node) })
 }
 
 extension InferenceContext {

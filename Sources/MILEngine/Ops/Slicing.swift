@@ -13,7 +13,9 @@ extension OpTable {
       let x = try context.type("x", in: Kinds.any)
       return [TensorType(x.dtype, try SliceShape(byIndex: context).result)]
     },
-    lower: Lowering.unplanned)
+    lower: { lowering, node throws(Diagnostic) in
+      try lowering.slice(node, SliceShape(byIndex: lowering.arguments(node)))
+    })
 
   private static let sliceBySize = OpRow(
     "slice_by_size", [.value("x"), .value("begin"), .value("size")],
@@ -21,7 +23,20 @@ extension OpTable {
       let x = try context.type("x", in: Kinds.any)
       return [TensorType(x.dtype, try SliceShape(bySize: context).result)]
     },
-    lower: Lowering.unplanned)
+    lower: { lowering, node throws(Diagnostic) in
+      try lowering.slice(node, SliceShape(bySize: lowering.arguments(node)))
+    })
+}
+
+extension Lowering {
+  fileprivate mutating func slice(_ node: Node, _ slice: SliceShape) throws(Diagnostic) {
+    var view = try view(required(node, "x"))
+    for axis in view.shape.indices {
+      view = view.sliced(
+        axis: axis, begin: slice.begin[axis], step: slice.stride[axis], count: slice.count[axis])
+    }
+    define(node.outputs[0], view.dropping(axes: slice.squeezed))
+  }
 }
 
 /// What a slice takes of each axis.

@@ -39,6 +39,10 @@ class Config:
         return self.max_position_embeddings
 
     @property
+    def layers(self) -> int:
+        return self.num_hidden_layers
+
+    @property
     def vocabulary(self) -> int:
         return self.vocab_size
 

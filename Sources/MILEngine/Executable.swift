@@ -1,0 +1,168 @@
+/// A program that can run: functions with their plans, constants in memory, and scratch memory.
+import CKernels
+import Synchronization
+
+/// Strided host memory: rows of the last axis are dense and start `rowBytes` apart.
+public struct MemoryView: @unchecked Sendable {
+  public let address: UnsafeMutableRawPointer
+  public let rowBytes: Int
+
+  public init(address: UnsafeMutableRawPointer, rowBytes: Int) {
+    self.address = address
+    self.rowBytes = rowBytes
+  }
+}
+
+/// A function's input or output.
+public struct ExecutablePort: Sendable, Hashable {
+  public let name: String
+  public let type: TensorType
+}
+
+public final class Executable: Sendable {
+  /// In the order of the text.
+  public let functions: [ExecutableFunction]
+
+  init(functions: [ExecutableFunction]) { self.functions = functions }
+
+  public func function(named name: String) -> ExecutableFunction? {
+    functions.first { $0.name == name }
+  }
+}
+
+public final class ExecutableFunction: Sendable {
+  public let name: String
+  /// In declared order.
+  public let inputs: [ExecutablePort]
+  /// In the order of the return tuple.
+  public let outputs: [ExecutablePort]
+  public let work: Work
+
+  let plan: Plan
+  private let constants: ConstantMemory
+  /// Scratch memory that no call is using.
+  private let idle = Mutex<[Scratch]>([])
+
+  init(
+    _ function: CheckedFunction, plan: Plan, constants: ConstantMemory, work: Work
+  ) {
+    name = function.name
+    inputs = function.inputs.map { Self.port(function.values[$0]) }
+    outputs = function.outputs.map { Self.port(function.values[$0]) }
+    self.plan = plan
+    self.constants = constants
+    self.work = work
+  }
+
+  private static func port(_ value: Value) -> ExecutablePort {
+    ExecutablePort(name: value.name, type: value.type)
+  }
+
+  /// Computes the outputs from the inputs. Several calls may run at once; an output may be the
+  /// memory of an input.
+  public func run(inputs: [MemoryView], outputs: [MemoryView]) throws(EngineError) {
+    try check(inputs, plan.inputs, "input")
+    try check(outputs, plan.outputs, "output")
+    let scratch = try takeScratch()
+    for (index, (port, memory)) in zip(plan.inputs, inputs).enumerated() {
+      let isKept = port.isReturned && meets(inputs: index, inputs, outputs)
+      if port.canUse(memory), !isKept {
+        scratch.bases[port.view.buffer] = memory.address
+      } else {
+        let base = scratch.home(port.view.buffer)
+        scratch.bases[port.view.buffer] = base
+        port.read(memory, into: base)
+      }
+    }
+    for (index, port) in plan.outputs.enumerated() where port.isWhole {
+      let isDirect =
+        port.canUse(outputs[index])
+        && !overlaps(index, inputs: inputs, outputs: outputs)
+      scratch.bases[port.view.buffer] =
+        isDirect ? outputs[index].address : scratch.home(port.view.buffer)
+    }
+    let frame = Frame(bases: scratch.bases)
+    for step in plan.steps { step.run(frame) }
+    for (port, memory) in zip(plan.outputs, outputs) {
+      let source = frame.address(port.view.place)
+      if source != memory.address { port.write(source, into: memory) }
+    }
+    idle.withLock { $0.append(scratch) }
+  }
+
+  private func check(
+    _ views: [MemoryView], _ ports: [Plan.Port], _ kind: String
+  ) throws(EngineError) {
+    guard views.count == ports.count else {
+      throw .program(
+        "function `\(name)` has \(ports.count) \(kind)s, but \(views.count) were given",
+        rule: "wrong-arguments")
+    }
+    for (index, (view, port)) in zip(views, ports).enumerated()
+    where port.rows > 1 && view.rowBytes < port.rowBytes {
+      throw .program(
+        "\(kind) \(index) of function `\(name)` has rows of \(port.rowBytes) bytes, but they were"
+          + " given \(view.rowBytes) apart", rule: "wrong-arguments")
+    }
+  }
+
+  private func takeScratch() throws(EngineError) -> Scratch {
+    if let scratch = idle.withLock({ $0.popLast() }) { return scratch }
+    return try Scratch(plan, constants)
+  }
+
+  /// Whether an input lies where an output will.
+  private func meets(inputs index: Int, _ inputs: [MemoryView], _ outputs: [MemoryView]) -> Bool {
+    let range = plan.inputs[index].range(inputs[index])
+    return outputs.indices.contains { plan.outputs[$0].range(outputs[$0]).overlaps(range) }
+  }
+
+  /// Whether writing an output in place would change memory that is still to be read or written.
+  private func overlaps(_ index: Int, inputs: [MemoryView], outputs: [MemoryView]) -> Bool {
+    let range = plan.outputs[index].range(outputs[index])
+    return inputs.indices.contains { plan.inputs[$0].range(inputs[$0]).overlaps(range) }
+      || outputs.indices.contains {
+        $0 != index && plan.outputs[$0].range(outputs[$0]).overlaps(range)
+      }
+  }
+}
+
+/// The memory of one call.
+final class Scratch: @unchecked Sendable {
+  /// The base of each buffer; those of inputs and outputs are set by each call.
+  let bases: UnsafeMutablePointer<UnsafeMutableRawPointer>
+  private let arena: UnsafeMutableRawPointer
+  private let slots: [Int?]
+
+  init(_ plan: Plan, _ constants: ConstantMemory) throws(EngineError) {
+    arena = try AlignedMemory.allocate(plan.arenaBytes)
+    slots = plan.slots
+    bases = .allocate(capacity: max(plan.buffers.count, 1))
+    for (index, buffer) in plan.buffers.enumerated() {
+      if case .constant(let request) = buffer.kind {
+        bases[index] = UnsafeMutableRawPointer(mutating: constants.addresses[request])
+      } else {
+        bases[index] = home(index)
+      }
+    }
+  }
+
+  deinit {
+    bases.deallocate()
+    AlignedMemory.free(arena)
+  }
+
+  /// The buffer's own place in the arena.
+  func home(_ buffer: Int) -> UnsafeMutableRawPointer { arena + (slots[buffer] ?? 0) }
+}
+
+/// Where the constants of a plan are, by request, and what keeps them there.
+final class ConstantMemory: @unchecked Sendable {
+  let addresses: [UnsafeRawPointer]
+  private let owners: [AnyObject]
+
+  init(addresses: [UnsafeRawPointer], owners: [AnyObject]) {
+    self.addresses = addresses
+    self.owners = owners
+  }
+}

@@ -1,0 +1,101 @@
+/// The part of lowering that turns a group of nodes into one step.
+import CKernels
+
+extension Lowering {
+  /// Adds the step of a pattern; false when the windows do not fit it.
+  mutating func lower(_ pattern: Pattern) throws(Diagnostic) -> Bool {
+    switch pattern {
+    case .attention(let attention): try lower(attention)
+    case .norm(let norm): try lower(norm)
+    }
+  }
+
+  private mutating func lower(_ norm: NormPattern) throws(Diagnostic) -> Bool {
+    let node = function.nodes[norm.root]
+    let x = try denseView(norm.x)
+    let shape = x.shape
+    let target = newView(shape)
+    define(node.outputs[0], target)
+    let gamma: Place?
+    if let value = norm.gamma { gamma = try denseView(value).place } else { gamma = nil }
+    guard target.count > 0 else { return true }
+    emit(
+      NormStep(
+        kind: .rootMeanSquare, x: x.place, y: target.place, gamma: gamma, beta: nil,
+        epsilon: Float(norm.epsilon),
+        shape: FoldShape(
+          outer: shape[..<norm.axis].reduce(1, *), count: shape[norm.axis],
+          inner: shape[(norm.axis + 1)...].reduce(1, *)),
+        rounding: ORION_ROUND_NONE))
+    return true
+  }
+
+  private mutating func lower(_ attention: AttentionPattern) throws(Diagnostic) -> Bool {
+    let output = function.nodes[attention.root].outputs[0]
+    let shape = type(output).shape
+    let rank = shape.count
+    guard rank >= 2, type(output).elementCount > 0 else { return false }
+    func oriented(_ view: View, _ flips: Bool) -> View { flips ? view.flipped : view }
+    var keys = try pieces(attention.key, axis: rank - (attention.flipsKey ? 1 : 2))
+      .map { oriented($0, attention.flipsKey) }
+    var values = try pieces(attention.value, axis: rank - (attention.flipsValue ? 1 : 2))
+      .map { oriented($0, attention.flipsValue) }
+    var masks: [View] = []
+    let positions = keys.reduce(0) { $0 + $1.shape[rank - 2] }
+    if let mask = attention.mask {
+      let maskRank = type(mask).shape.count
+      masks = try pieces(mask, axis: maskRank - 1)
+      // A mask of one column stands for all positions.
+      guard maskRank >= 2, masks.reduce(0, { $0 + $1.shape[maskRank - 1] }) == positions else {
+        return false
+      }
+    }
+    // Cut all of them at every place where one of them is cut.
+    var cuts: Set<Int> = []
+    for (list, fromEnd) in [(keys, 2), (values, 2), (masks, 1)] {
+      var end = 0
+      for view in list {
+        end += view.shape[view.shape.count - fromEnd]
+        cuts.insert(end)
+      }
+    }
+    guard positions > 0, cuts.count <= AttentionStep.segmentsMax, cuts.max() == positions else {
+      return false
+    }
+    keys = Self.cut(keys, axisFromEnd: 2, at: cuts.sorted())
+    values = Self.cut(values, axisFromEnd: 2, at: cuts.sorted())
+    masks = Self.cut(masks, axisFromEnd: 1, at: cuts.sorted())
+    let target = newView(shape)
+    let parts = AttentionParts(
+      query: oriented(try view(attention.query), attention.flipsQuery), keys: keys, values: values,
+      masks: masks, scale: Float(attention.scale),
+      output: oriented(target, attention.valuesComeFirst))
+    guard let step = attentionStep(parts) else { return false }
+    emit(step)
+    define(output, target)
+    return true
+  }
+
+  /// The pieces of a value along an axis; one when it was not joined along it.
+  private mutating func pieces(_ value: ValueID, axis: Int) throws(Diagnostic) -> [View] {
+    if case .joined(axis, let pieces) = try form(value), pieces.count <= AttentionStep.segmentsMax {
+      return try pieceViews(value)
+    }
+    return [try view(value)]
+  }
+
+  private static func cut(_ views: [View], axisFromEnd: Int, at cuts: [Int]) -> [View] {
+    var result: [View] = []
+    var start = 0
+    for view in views {
+      let axis = view.shape.count - axisFromEnd
+      var begin = 0
+      for cut in cuts where cut > start && cut <= start + view.shape[axis] {
+        result.append(view.sliced(axis: axis, begin: begin, count: cut - start - begin))
+        begin = cut - start
+      }
+      start += view.shape[axis]
+    }
+    return result
+  }
+}

@@ -1,0 +1,150 @@
+/// Folds, softmax and norms over dense [outer][count][inner] tensors.
+import CKernels
+
+/// The axes a fold sees.
+struct FoldShape: Sendable, Hashable {
+  let outer: Int
+  let count: Int
+  let inner: Int
+}
+
+struct ReduceStep: Step {
+  let reduction: orion_reduction
+  let x: Place
+  let y: Place
+  let shape: FoldShape
+  let rounding: orion_rounding
+  var reads: [Int] { [x.buffer] }
+  var writes: [Int] { [y.buffer] }
+
+  func run(_ frame: Frame) {
+    orion_reduce(
+      reduction, frame.floats(x), frame.floats(y), shape.outer, shape.count, shape.inner, rounding)
+  }
+}
+
+/// The folds of int32, in 64-bit integers or double, cut to 32 bits at the end.
+struct IntegerReduceStep: Step {
+  let reduction: orion_reduction
+  let x: Place
+  let y: Place
+  let shape: FoldShape
+  var reads: [Int] { [x.buffer] }
+  var writes: [Int] { [y.buffer] }
+
+  func run(_ frame: Frame) {
+    let (x, y) = (frame.words(x), frame.words(y))
+    for outer in 0..<shape.outer {
+      for inner in 0..<shape.inner {
+        let first = outer * shape.count * shape.inner + inner
+        let values = (0..<shape.count).lazy.map {
+          Int64(Int32(bitPattern: x[first + $0 * shape.inner]))
+        }
+        y[outer * shape.inner + inner] = UInt32(bitPattern: fold(values))
+      }
+    }
+  }
+
+  private func fold(_ values: some Sequence<Int64>) -> Int32 {
+    func exact(_ start: Int64, _ step: (Int64, Int64) -> Int64) -> Int64 {
+      values.reduce(start, step)
+    }
+    let result: Int64
+    switch reduction {
+    case ORION_REDUCE_MAX: result = exact(Int64(Int32.min), max)
+    case ORION_REDUCE_MIN: result = exact(Int64(Int32.max), min)
+    case ORION_REDUCE_PROD: result = exact(1, &*)
+    case ORION_REDUCE_SUM_SQUARE: result = exact(0) { $0 &+ $1 &* $1 }
+    case ORION_REDUCE_L1: result = exact(0) { $0 &+ abs($1) }
+    case ORION_REDUCE_SUM: result = exact(0, &+)
+    case ORION_REDUCE_MEAN:
+      return Words.integer(Double(exact(0, &+)) / Double(shape.count))
+    case ORION_REDUCE_L2:
+      return Words.integer(values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot())
+    case ORION_REDUCE_LOG_SUM: return Words.integer(Words.log(Double(exact(0, &+))))
+    default: return Words.integer(Words.log(values.reduce(0.0) { $0 + Words.exp(Double($1)) }))
+    }
+    return Int32(truncatingIfNeeded: result)
+  }
+}
+
+struct SoftmaxStep: Step {
+  let x: Place
+  let y: Place
+  let shape: FoldShape
+  let rounding: orion_rounding
+  var reads: [Int] { [x.buffer] }
+  var writes: [Int] { [y.buffer] }
+
+  func run(_ frame: Frame) {
+    orion_softmax(
+      frame.floats(x), frame.floats(y), shape.outer, shape.count, shape.inner, rounding)
+  }
+}
+
+struct NormStep: Step {
+  enum Kind: Sendable {
+    case layer
+    /// Without subtracting the mean.
+    case rootMeanSquare
+  }
+  let kind: Kind
+  let x: Place
+  let y: Place
+  let gamma: Place?
+  let beta: Place?
+  let epsilon: Float
+  let shape: FoldShape
+  let rounding: orion_rounding
+  var reads: [Int] { [x.buffer] + [gamma, beta].compactMap { $0?.buffer } }
+  var writes: [Int] { [y.buffer] }
+
+  func run(_ frame: Frame) {
+    let gamma = gamma.map { UnsafePointer(frame.floats($0)) }
+    switch kind {
+    case .layer:
+      orion_layer_norm(
+        frame.floats(x), frame.floats(y), gamma, beta.map { UnsafePointer(frame.floats($0)) },
+        epsilon, shape.outer, shape.count, shape.inner, rounding)
+    case .rootMeanSquare:
+      orion_rms_norm(
+        frame.floats(x), frame.floats(y), gamma, epsilon, shape.outer, shape.count, shape.inner,
+        rounding)
+    }
+  }
+}
+
+/// The place of the first largest or smallest element.
+struct ExtremeStep: Step {
+  let x: Place
+  let y: Place
+  let shape: FoldShape
+  let isFloat: Bool
+  let wantsLargest: Bool
+  var reads: [Int] { [x.buffer] }
+  var writes: [Int] { [y.buffer] }
+
+  func run(_ frame: Frame) {
+    let (x, y) = (frame.words(x), frame.words(y))
+    for outer in 0..<shape.outer {
+      for inner in 0..<shape.inner {
+        let first = outer * shape.count * shape.inner + inner
+        var best = 0
+        var bestValue = number(x[first])
+        for index in 1..<max(shape.count, 1) {
+          let value = number(x[first + index * shape.inner])
+          // The first NaN counts as the extreme, as in numpy.
+          guard !bestValue.isNaN else { break }
+          if value.isNaN || (wantsLargest ? value > bestValue : value < bestValue) {
+            (best, bestValue) = (index, value)
+          }
+        }
+        y[outer * shape.inner + inner] = UInt32(truncatingIfNeeded: best)
+      }
+    }
+  }
+
+  private func number(_ word: UInt32) -> Double {
+    isFloat ? Double(Float(bitPattern: word)) : Double(Int32(bitPattern: word))
+  }
+}

@@ -1,0 +1,61 @@
+import CKernels
+import Testing
+
+private func dense(_ shape: [Int]) -> [Int] {
+  var strides: [Int] = []
+  var stride = 1
+  for size in shape.reversed() {
+    strides.insert(stride, at: 0)
+    stride *= size
+  }
+  return strides
+}
+
+private func offsets(_ shape: [Int], _ strides: [Int]) -> [Int] {
+  zip(shape, strides).reduce([0]) { offsets, axis in
+    offsets.flatMap { offset in (0..<axis.0).map { offset + $0 * axis.1 } }
+  }
+}
+
+/// Shape and strides of the strided side.
+private let layouts: [([Int], [Int])] = [
+  ([5], [1]), ([5], [3]), ([], []), ([4, 6], [6, 1]), ([4, 6], [1, 4]), ([37, 41], [1, 37]),
+  ([3, 20, 40], [800, 1, 20]), ([2, 3, 4, 5], [60, 1, 15, 3]), ([1, 7, 1, 9], [63, 1, 9, 7]),
+  ([50, 60, 70], [4200, 70, 1]), ([6, 1000], [1200, 1]),
+  ([2, 2, 2, 2, 2, 2], [1, 2, 4, 8, 16, 32]),
+  ([3, 0, 2], [2, 2, 1]), ([8, 90, 70], [7000, 1, 100]),
+]
+
+extension Kernels {
+  @Suite struct CopyTests {
+    @Test(arguments: layouts.indices) func gathers(index: Int) {
+      let (shape, strides) = layouts[index]
+      let places = offsets(shape, strides)
+      let source = (0..<((places.max() ?? 0) + 1)).map { UInt32($0) }
+      withThreads([1, 3]) { _ in
+        var target = [UInt32](repeating: .max, count: max(places.count, 1))
+        orion_gather_copy(source, &target, shape.count, shape, strides)
+        #expect(Array(target.prefix(places.count)) == places.map { source[$0] }, "\(shape)")
+      }
+    }
+
+    @Test(arguments: layouts.indices) func scatters(index: Int) {
+      let (shape, strides) = layouts[index]
+      let places = offsets(shape, strides)
+      let source = (0..<max(places.count, 1)).map { UInt32($0) }
+      var expected = [UInt32](repeating: .max, count: (places.max() ?? 0) + 1)
+      for (index, place) in places.enumerated() { expected[place] = source[index] }
+      var target = [UInt32](repeating: .max, count: expected.count)
+      orion_scatter_copy(source, &target, shape.count, shape, strides)
+      #expect(target == expected, "\(shape)")
+    }
+
+    @Test func zeroStridesRepeat() {
+      var target = [UInt32](repeating: 0, count: 12)
+      orion_gather_copy([5, 6, 7] as [UInt32], &target, 2, [4, 3], [0, 1])
+      #expect(target == [5, 6, 7, 5, 6, 7, 5, 6, 7, 5, 6, 7])
+      orion_gather_copy([5, 6, 7] as [UInt32], &target, 2, [3, 4], [1, 0])
+      #expect(target == [5, 5, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7])
+    }
+  }
+}

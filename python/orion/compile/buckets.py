@@ -1,0 +1,46 @@
+"""The sizes a bundle has programs for: new columns by cached positions; knows no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def steps(profile: Mapping[str, Any], context: int) -> list[tuple[int, int]]:
+    """(columns, cache) of every step, each once.
+
+    Every prompt bucket over no cache; the decode width over every cache; and the largest prompt
+    bucket over every cache, for prompts longer than it and for what follows an answer.
+    """
+    prompts = prompt_buckets(profile, context)
+    caches = cache_buckets(profile, context)
+    wanted = [(columns, 0) for columns in prompts]
+    wanted += [(profile["preferences"]["decode_columns"], cache) for cache in caches]
+    wanted += [(prompts[-1], cache) for cache in caches]
+    return list(dict.fromkeys(wanted))
+
+
+def prompt_buckets(profile: Mapping[str, Any], context: int) -> list[int]:
+    """The profile's buckets up to the smallest that covers the context."""
+    buckets = sorted(profile["preferences"]["prompt_buckets"])
+    return covering(buckets, context) or [rounded(context, profile)]
+
+
+def cache_buckets(profile: Mapping[str, Any], context: int) -> list[int]:
+    """The profile's buckets under the context, then the context at the profile's width."""
+    last = rounded(context, profile)
+    buckets = sorted(profile["preferences"]["cache_buckets"])
+    return [bucket for bucket in buckets if bucket < last] + [last]
+
+
+def covering(buckets: Sequence[int], context: int) -> list[int]:
+    below = [bucket for bucket in buckets if bucket < context]
+    enough = [bucket for bucket in buckets if bucket >= context]
+    return below + enough[:1]
+
+
+def rounded(length: int, profile: Mapping[str, Any]) -> int:
+    """`length` as a width that the profile takes."""
+    limits = profile["limits"]
+    multiple = limits["width_multiple"]
+    return max(-(-length // multiple) * multiple, int(limits["width_min"]))

@@ -1,0 +1,90 @@
+"""Bundles kept between runs: found by what they are made of, checked, rebuilt when damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import tokenizer, weights
+from ..errors import OrionError
+from .bundle import MANIFEST, SEAL, bundle, check_options
+from .files import lock, remove_leftovers
+from .identity import Identities
+from .manifest import FORMAT
+
+# The rooms of this package that a bundle's bytes depend on.
+COMPILER_ROOMS = ("compile", "ir", "mil", "models", "passes", "tokenizer", "weights")
+
+
+def cached_bundle(
+    model_path: str | Path,
+    profile_json: Mapping[str, Any],
+    cache_dir: str | Path,
+    weights: str = "auto",
+) -> tuple[Path, bool]:
+    """A bundle of the model for the profile, and whether it had to be made now.
+
+    Safe with several processes at once: one makes it, the others wait and take it.
+    """
+    check_options(profile_json, weights)
+    room = Path(cache_dir) / "bundles"
+    identities = Identities(room / "identity")
+    directory = room / bundle_key(Path(model_path), profile_json, weights, identities)
+    if is_intact(directory, identities):
+        return directory, False
+    with lock(room / f"{directory.name}.lock"):
+        remove_leftovers(directory)
+        if is_intact(directory, identities):
+            return directory, False
+        bundle(model_path, profile_json, directory, weights)
+    return directory, True
+
+
+def bundle_key(
+    model_path: Path, profile: Mapping[str, Any], dtype: str, identities: Identities
+) -> str:
+    """Digest over all a bundle is made of: files, profile, options, and the compiler itself."""
+    files = (weights.find_checkpoint(model_path), tokenizer.find_tokenizer(model_path))
+    try:
+        digests = [(path.name, identities.sha256(path)) for path in files]
+    except OSError as error:
+        raise OrionError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    parts = {
+        "format": FORMAT,
+        "files": digests,
+        "profile": profile,
+        "weights": dtype,
+        "compiler": compiler_digest(),
+    }
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def compiler_digest() -> str:
+    """Digest of this package's compiling code: another version of it makes other bundles."""
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for room in COMPILER_ROOMS:
+        for path in sorted((package / room).rglob("*.py")):
+            digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def is_intact(directory: Path, identities: Identities) -> bool:
+    """Whether a bundle is there and every byte of it is what was written."""
+    try:
+        text = (directory / MANIFEST).read_bytes()
+        if (directory / SEAL).read_text(encoding="ascii").strip() != hashlib.sha256(
+            text
+        ).hexdigest():
+            return False
+        return all(
+            (directory / name).stat().st_size == row["bytes"]
+            and identities.sha256(directory / name) == row["sha256"]
+            for name, row in json.loads(text)["files"].items()
+        )
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,106 @@
+"""Directories that appear whole or not at all, and locks between processes; knows no bundle."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import OrionError
+
+
+@contextmanager
+def new_directory(target: Path) -> Iterator[Path]:
+    """A temporary directory that becomes `target` at the end, in place of what was there.
+
+    When the block fails nothing is left behind and `target` stays as it was.
+    """
+    prefix = f".{target.name}.new-"
+    with explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+    try:
+        with explained(target):
+            temporary.chmod(0o755)
+            yield temporary
+            for path in temporary.iterdir():
+                synchronize(path)
+            synchronize(temporary)
+            replace_directory(temporary, target)
+            synchronize(target.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def replace_directory(new: Path, target: Path) -> None:
+    """Two renames when something is there: a reader that holds its files open keeps them."""
+    if not target.exists():
+        new.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
+    target.rename(old / target.name)
+    try:
+        new.rename(target)
+    except OSError:
+        (old / target.name).rename(target)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_leftovers(target: Path) -> None:
+    """What a killed writer of `target` left. Only for whoever holds the lock of `target`."""
+    for kind in ("new", "old"):
+        for path in target.parent.glob(f".{target.name}.{kind}-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Held by one process at a time; waits for the others."""
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Failures of the file system as an OrionError that names the path and a remedy."""
+    try:
+        yield
+    except OSError as error:
+        remedy = (
+            "free some space or choose another directory"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "choose a directory that you can write to (for the cache: ORION_CACHE)"
+        )
+        raise OrionError(
+            f"{path}: cannot be written: {error.strerror or error}; {remedy}"
+        ) from None
+
+
+def synchronize(path: Path) -> None:
+    """Until the file or directory is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
