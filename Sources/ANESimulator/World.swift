@@ -14,11 +14,31 @@ public final class World: Sendable {
   public let profile: Profile
   let misuseLog = Misuse()
   let surfaceBytes = Tally()
-  private let clock = Mutex(0.0)
+  let daemon: Daemon
+  /// Made when a class is first looked up, since class objects refer to their world.
+  private let framework = Mutex<Framework?>(nil)
+
+  private struct Framework {
+    let classes: [String: ObjectClass]
+    let client: ClientObject
+  }
 
   /// The daemon keeps its cache below `<cacheDirectory>/sim/<profile.name>`.
-  public init(profile: Profile, cacheDirectory: String) throws(SimulatorError) {
+  public convenience init(profile: Profile, cacheDirectory: String) throws(SimulatorError) {
+    try self.init(profile: profile, cacheDirectory: cacheDirectory, engine: MILEngineCompiler())
+  }
+
+  init(profile: Profile, cacheDirectory: String, engine: any Engine) throws(SimulatorError) {
     self.profile = profile
+    let cache = try ModelCache(
+      directory: cacheDirectory, profile: profile.name, osBuild: profile.osBuild)
+    daemon = Daemon(profile: profile, cache: cache, engine: engine, surfaceBytes: surfaceBytes)
+  }
+
+  deinit {
+    guard let made = framework.withLock({ $0 }) else { return }
+    let classes = made.classes.values.flatMap { [$0, $0.isa].compactMap { $0 } }
+    ObjectTable.forget((classes as [Instance]) + [made.client])
   }
 
   /// What `dlsym` would give on a Mac: functions, and addresses of variables; `nil` when the real
@@ -44,11 +64,25 @@ public final class World: Sendable {
   public var livingObjects: [String: Int] { ObjectTable.census(of: self) }
 
   /// The simulated time that the calls have cost, apart from the time they took here.
-  public var virtualSeconds: Double { clock.withLock { $0 } }
+  public var virtualSeconds: Double { daemon.seconds }
 
-  func spend(_ seconds: Double) { clock.withLock { $0 += seconds } }
+  /// What the daemon was asked to do.
+  public var counters: DaemonCounters { daemon.counters }
 
-  var classes: [String: ObjectClass] { [:] }
+  var classes: [String: ObjectClass] { made.classes }
+  /// The one connection of the process to the daemon.
+  var client: ClientObject { made.client }
+
+  private var made: Framework {
+    framework.withLock { framework in
+      if let framework { return framework }
+      let classes = FrameworkClasses.make(for: self)
+      let client = ClientObject(isa: classes["_ANEClient"] ?? FoundationClasses.root, home: self)
+      let new = Framework(classes: classes, client: client)
+      framework = new
+      return new
+    }
+  }
 }
 
 /// A sum that several threads change.
@@ -62,6 +96,7 @@ final class Tally: Sendable {
 /// Every symbol of the libraries that are played.
 enum SymbolTable {
   static let rows: [String: Symbol] = Dictionary(
-    (RuntimeFunctions.symbols + CoreFoundation.symbols + SurfaceFunctions.symbols)
+    (RuntimeFunctions.symbols + CoreFoundation.symbols + SurfaceFunctions.symbols
+      + OptionKeys.symbols)
       .map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
 }

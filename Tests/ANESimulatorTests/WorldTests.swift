@@ -20,6 +20,13 @@ func makeClient() throws -> Client {
   Client(world: try World(profile: .standard, cacheDirectory: try temporaryDirectory()))
 }
 
+/// A client of a world whose engine is the fake one.
+func makeFakeClient(cache: String? = nil) throws -> Client {
+  let directory = try cache ?? temporaryDirectory()
+  return Client(
+    world: try World(profile: .standard, cacheDirectory: directory, engine: FakeEngine()))
+}
+
 struct WorldTests {
   @Test func absentSymbolsAreNil() throws {
     let client = try makeClient()

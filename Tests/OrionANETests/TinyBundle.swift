@@ -1,3 +1,4 @@
+import CKernels
 import Testing
 
 @testable import OrionANE
@@ -56,16 +57,16 @@ final class TinyBundle {
   }
 
   func open(profile: String = "cpu") throws(OrionError) -> Bundle {
-    try Bundle(directory: path, profile: profile) { path throws(OrionError) in
-      TinyBundle.digest(try FileBytes.read(path))
-    }
+    try Bundle(directory: path, profile: profile, digest: SHA256.hex(ofFile:))
   }
 
-  /// Stands for SHA-256: 64 digits that any changed byte changes.
+  /// SHA-256 in hexadecimal.
   static func digest(_ bytes: [UInt8]) -> String {
-    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-    let digits = String(hash, radix: 16)
-    return String(repeating: "0", count: 64 - digits.count) + digits
+    var hash = orion_sha256()
+    var digest = [UInt8](repeating: 0, count: 32)
+    orion_sha256_start(&hash)
+    orion_sha256_add(&hash, bytes, bytes.count)
+    orion_sha256_finish(&hash, &digest)
+    return digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 }

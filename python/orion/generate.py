@@ -14,7 +14,7 @@ from orion.errors import UsageError
 from orion.runtime import Device, Session, default_cache_dir, profile
 
 if TYPE_CHECKING:
-    from orion.tokenizer import Stream, Tokenizer
+    from orion.tokenizer import Tokenizer, TokenStream
 
 # Tokens drawn by one call of the library: more, and Python is less of a step; fewer, and Ctrl-C
 # acts sooner.
@@ -209,7 +209,7 @@ class Model:
         self.close()
 
 
-def _text(decoder: "Stream", ids: Sequence[int], finish: str | None) -> str:
+def _text(decoder: "TokenStream", ids: Sequence[int], finish: str | None) -> str:
     """What `ids` add to the text; at the end also what waited for the rest of a character."""
     text = "".join(map(decoder.push, ids))
     return text + decoder.flush() if finish else text

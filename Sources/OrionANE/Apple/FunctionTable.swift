@@ -88,8 +88,8 @@ struct FunctionTable: @unchecked Sendable {
       surfaceBytesPerRow = find.constant("kIOSurfaceBytesPerRow")
       surfaceAllocSize = find.constant("kIOSurfaceAllocSize")
       surfacePixelFormat = find.constant("kIOSurfacePixelFormat")
-      modelType = find.constant("kANEFModelType")
-      modelTypeMIL = find.constant("kANEFModelMIL")
+      modelType = find.constant("kANEFModelTypeKey")
+      modelTypeMIL = find.constant("kANEFModelMILValue")
       modelFileName = find.constant("kANEFNetPlistFilenameKey")
     }
   }

@@ -116,6 +116,21 @@ extension Manifest {
       programs: try Manifest.references(headField, to: names))
   }
 
+  /// What users ask of a model, as JSON.
+  var facts: JSONValue {
+    [
+      "format": JSONValue(Manifest.format), "generator": JSONValue(generator),
+      "profile": JSONValue(profile), "model_type": JSONValue(modelType),
+      "vocabulary": JSONValue(vocabulary), "context": JSONValue(context),
+      "begin_token": beginToken.map { JSONValue($0) } ?? .null,
+      "end_tokens": JSONValue(endTokens), "parameters": JSONValue(parameters),
+      "programs": JSONValue(programs.map(\.name)),
+      "steps": .array(
+        steps.map { ["columns": JSONValue($0.columns), "cache": JSONValue($0.cache)] }),
+      "head_columns": JSONValue(head.columns),
+    ]
+  }
+
   static func list<T>(
     _ field: ManifestField, _ read: (ManifestField) throws(OrionError) -> T
   ) throws(OrionError) -> [T] {

@@ -36,7 +36,10 @@ public final class Session: @unchecked Sendable {
   /// compared with their SHA-256; programs are compiled and loaded when they are first needed.
   public convenience init(device: Device, bundle: String) throws(OrionError) {
     let opened = try Bundle(
-      directory: bundle, profile: device.profile.name, digest: SHA256.hex(ofFile:))
+      directory: bundle, profile: device.profile.name
+    ) { path throws(OrionError) in
+      try device.identity.hex(of: path, as: "file")
+    }
     try self.init(opened, on: device.backend)
   }
 

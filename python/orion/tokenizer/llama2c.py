@@ -18,7 +18,7 @@ import sentencepiece
 
 from ..errors import OrionError
 from .proto import BYTE, CONTROL, NORMAL, UNKNOWN, bpe_model
-from .stream import TokenStream
+from .stream import Stream
 
 BEGIN, END = 1, 2
 FIRST_BYTE = 3
@@ -58,9 +58,9 @@ class Tokenizer:
         stream = self.stream()
         return "".join([*(stream.push(token) for token in ids), stream.flush()])
 
-    def stream(self) -> TokenStream:
+    def stream(self) -> Stream:
         """A detokeniser to push ids into, one at a time."""
-        return TokenStream(self.bytes_after)
+        return Stream(self.bytes_after)
 
     def bytes_after(self, previous: int | None, token: int) -> bytes:
         """What `token` adds to the text when it follows `previous`."""

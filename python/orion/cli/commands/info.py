@@ -80,19 +80,11 @@ def _model(path: Path) -> dict[str, Any]:
             **{name: content.get(name) for name in kept},
             "programs": [program["name"] for program in content["programs"]],
         }
-    from dataclasses import asdict, is_dataclass
-
     from orion.weights import load
 
-    config = load(path).config
-    return {
-        "checkpoint": str(path),
-        **(
-            asdict(config)
-            if is_dataclass(config) and not isinstance(config, type)
-            else dict(config)
-        ),
-    }
+    checkpoint = load(path)
+    facts = {"checkpoint": str(path), "parameters": checkpoint.parameters}
+    return {**facts, **checkpoint.config}
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:

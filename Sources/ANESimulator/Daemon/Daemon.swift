@@ -1,0 +1,217 @@
+/// The daemon: compiles models into its cache, loads and unloads them within the device's limits,
+/// and sends requests to the engine. It answers the client's calls; it knows no Objective-C.
+
+import ANEProfiles
+import Synchronization
+
+/// A program that holds one of the device's places.
+final class LoadedProgram: Sendable {
+  let handle: UInt64
+  let procedures: [any Procedure]
+  let layout: ProgramLayout
+  /// What it takes of the device's address space.
+  let bytes: Int
+
+  init(handle: UInt64, procedures: [any Procedure], rowAlignment: Int) {
+    self.handle = handle
+    self.procedures = procedures
+    layout = ProgramLayout(procedures, rowAlignment: rowAlignment)
+    bytes = procedures.reduce(0) { $0 + $1.weightBytes }
+  }
+}
+
+/// Counts since the world was made.
+public struct DaemonCounters: Sendable, Equatable {
+  public var compiles = 0
+  public var loads = 0
+  public var unloads = 0
+  public var evals = 0
+  public var loadedPrograms = 0
+  /// Compiles that a load had to do itself; they count as compiles too.
+  public var compilesInsideLoad = 0
+}
+
+final class Daemon: Sendable {
+  private struct State {
+    var counters = DaemonCounters()
+    var loaded: [UInt64: LoadedProgram] = [:]
+    var nextHandle: UInt64 = 1
+    var loadedBytes = 0
+    var seconds = 0.0
+  }
+
+  private let profile: Profile
+  private let cache: ModelCache
+  private let engine: any Engine
+  /// Bytes of the world's living surfaces.
+  private let surfaceBytes: Tally
+  private let state = Mutex(State())
+
+  init(profile: Profile, cache: ModelCache, engine: any Engine, surfaceBytes: Tally) {
+    self.profile = profile
+    self.cache = cache
+    self.engine = engine
+    self.surfaceBytes = surfaceBytes
+  }
+
+  var counters: DaemonCounters { state.withLock { $0.counters } }
+
+  /// The virtual clock.
+  var seconds: Double { state.withLock { $0.seconds } }
+
+  // MARK: Compiling
+
+  func compile(_ source: ModelSource) throws(Failure) {
+    state.withLock {
+      $0.seconds += profile.cost.compileSeconds
+      $0.counters.compiles += 1
+    }
+    let text = try text(of: source)
+    let entry = cache.entry(of: source)
+    guard Files.makeDirectory(entry) else {
+      throw Failure(
+        .fileAccess, in: source.method, "the cache \(entry) cannot be made: \(Files.lastError)")
+    }
+    do {
+      try engine.compile(
+        text: text, modelDirectory: source.directory, profile: profile, directory: entry,
+        packs: cache.packs)
+    } catch {
+      throw failure(error, in: source.method)
+    }
+  }
+
+  func hasCompiled(_ source: ModelSource) -> Bool { cache.holds(source) }
+
+  func purge(_ source: ModelSource) { cache.remove(source) }
+
+  /// The text of the model, or the failure that its type or its file gives.
+  private func text(of source: ModelSource) throws(Failure) -> String {
+    guard let type = source.type else {
+      throw Failure(
+        domain: Failure.espresso, code: -1,
+        text: "_ANEEspressoIRTranslator : error Cannot load network"
+          + " '\(source.directory)/model.espresso.net'",
+        reason: "the options do not say kANEFModelType; without it the daemon expects an Espresso"
+          + " network. Pass kANEFModelMIL")
+    }
+    guard type == OptionKeys.milType else {
+      throw Failure(
+        .notSupported, in: source.method, "model type \(type) is not played; use kANEFModelMIL")
+    }
+    let name = source.fileName ?? "model.mil"
+    guard !name.split(separator: "/").contains(".."), !name.hasPrefix("/") else {
+      throw Failure(
+        .fileAccess, in: source.method, "\(name) is no file inside the model directory")
+    }
+    let path = "\(source.directory)/\(name)"
+    guard let bytes = Files.read(path) else {
+      let kind: Failure.Kind = Files.changed(path) == nil ? .fileNotFound : .fileAccess
+      throw Failure(kind, in: source.method, "\(path): \(Files.lastError)")
+    }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw .compile("InvalidMILProgram", diagnostics: "\(path) is not UTF-8 text")
+    }
+    return text
+  }
+
+  private func failure(_ fault: EngineFault, in method: String) -> Failure {
+    switch fault {
+    case .program(let diagnostics, let isRefused):
+      .compile(isRefused ? "CompilationFailure" : "InvalidMILProgram", diagnostics: diagnostics)
+    case .damaged(let what), .file(let what): Failure(.fileAccess, in: method, what)
+    }
+  }
+
+  // MARK: Loading
+
+  /// Loads from the cache, or compiles first when the cache has nothing, something stale, or
+  /// something damaged.
+  func load(_ source: ModelSource) throws(Failure) -> LoadedProgram {
+    state.withLock { $0.seconds += profile.cost.loadSeconds }
+    if cache.isStale(source) { cache.remove(source) }
+    if cache.holds(source), let procedures = try cached(source) {
+      return try admit(procedures, source)
+    }
+    state.withLock { $0.counters.compilesInsideLoad += 1 }
+    try compile(source)
+    guard let procedures = try cached(source) else {
+      throw Failure(.load, in: source.method, "the cache was damaged right after compiling")
+    }
+    return try admit(procedures, source)
+  }
+
+  /// What the cache holds, or `nil` when it was damaged, and is dropped.
+  private func cached(_ source: ModelSource) throws(Failure) -> [any Procedure]? {
+    do {
+      return try engine.load(directory: cache.entry(of: source), packs: cache.packs)
+    } catch .damaged {
+      cache.remove(source)
+      return nil
+    } catch {
+      throw failure(error, in: source.method)
+    }
+  }
+
+  /// Gives the program a place on the device, if there is one.
+  private func admit(_ procedures: [any Procedure], _ source: ModelSource) throws(Failure)
+    -> LoadedProgram
+  {
+    let limits = profile.limits
+    let surfaces = surfaceBytes.value
+    let outcome: Result<LoadedProgram, Failure> = state.withLock { state in
+      guard state.loaded.count < limits.loadedProgramsMax else {
+        return .failure(
+          .load(
+            status: 0x50004, in: source.method,
+            "\(state.loaded.count) programs are loaded and \(profile.name) holds no more;"
+              + " unload one first"))
+      }
+      let program = LoadedProgram(
+        handle: state.nextHandle, procedures: procedures, rowAlignment: limits.rowAlignmentBytes)
+      let needed = state.loadedBytes + surfaces + program.bytes
+      guard needed <= limits.addressSpaceBytes else {
+        return .failure(
+          .load(
+            status: 0x20004, in: source.method,
+            "the program's \(program.bytes) bytes, \(state.loadedBytes) bytes of loaded programs"
+              + " and \(surfaces) bytes of surfaces exceed the \(limits.addressSpaceBytes) bytes that"
+              + " the engine can address; unload programs or release surfaces"))
+      }
+      state.nextHandle += 1
+      state.loaded[program.handle] = program
+      state.loadedBytes += program.bytes
+      state.counters.loads += 1
+      state.counters.loadedPrograms = state.loaded.count
+      return .success(program)
+    }
+    return try outcome.get()
+  }
+
+  /// Keeps the model directory as it is.
+  func unload(_ program: LoadedProgram) {
+    state.withLock { $0.seconds += profile.cost.unloadSeconds }
+    forget(program)
+  }
+
+  /// Takes the program's place back when its model dies.
+  func forget(_ program: LoadedProgram) {
+    state.withLock { state in
+      guard state.loaded.removeValue(forKey: program.handle) != nil else { return }
+      state.loadedBytes -= program.bytes
+      state.counters.unloads += 1
+      state.counters.loadedPrograms = state.loaded.count
+    }
+  }
+
+  // MARK: Evaluating
+
+  func evaluate(_ program: LoadedProgram, _ request: RequestObject) throws(Failure) {
+    let evaluation = try Evaluation(program, request, profile)
+    state.withLock {
+      $0.seconds += profile.cost.dispatchSeconds + evaluation.procedure.seconds(on: profile.cost)
+      $0.counters.evals += 1
+    }
+    try evaluation.run()
+  }
+}

@@ -1,0 +1,16 @@
+/// The framework's classes: every row, and the objects each world makes of them.
+
+enum FrameworkClasses {
+  static let rows: [ClassRow] = [
+    ClientClass.row, ModelClass.row, RequestClass.row, SurfaceObjectClass.row,
+    DeviceInfoClass.row, QoSMapperClass.row,
+  ]
+
+  /// A set of class objects of its own for `world`.
+  static func make(for world: World) -> [String: ObjectClass] {
+    let made = rows.map {
+      ObjectClass.make($0, superclass: FoundationClasses.root, home: world)
+    }
+    return Dictionary(made.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+}
