@@ -36,7 +36,7 @@ def node_text(node: Node) -> str:
         words.append(str(node.result.type))
     words += [f"%{value.name}" for value in node.operands]
     for attribute in node.row.attribute_rows:
-        value = node.attributes[attribute.name]
+        value = node.attributes.get(attribute.name)  # a broken node prints too
         is_type = node.row.source and attribute.name in ("dtype", "shape")
         if value is not None and not is_type:
             words.append(f"{attribute.name}={attribute_text(attribute.kind, value)}")
