@@ -136,8 +136,7 @@ def test_a_damaged_model_is_named(
     assert not bundle.exists()
     left = [path.name for path in tmp_path.iterdir() if path not in (model, cache)]
     assert left == []
-    assert [path for path in cache.rglob("*") if "tmp" in path.name] == []
-    assert list(cache.glob("bundles/*")) == []
+    assert [path for path in cache.rglob("*") if path.suffix in (".mil", ".bin", ".json")] == []
 
 
 def test_a_model_that_is_not_there_is_named(orion: Orion, tmp_path: Path) -> None:
@@ -229,9 +228,9 @@ def test_an_output_that_cannot_be_written_is_named(
     orion: Orion, model: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("kept")
-    for output in (tmp_path / "file", tmp_path / "file" / "bundle"):
+    for output, code in ((tmp_path / "file", 2), (tmp_path / "file" / "bundle", 1)):
         done = orion("compile", "--model", model, "--device", "cpu", "-o", output)
-        assert_refused(done, 1, str(output))
+        assert_refused(done, code, str(output))
     assert (tmp_path / "file").read_text() == "kept"
 
 
