@@ -74,17 +74,17 @@ struct DeviceChoice: Sendable {
     let world = try SimulatedFramework.world(profile, caches)
     let backend = try AppleBackend(
       SimulatedFramework.library(world), profile: profile, target: profile.name, caches: caches,
-      reader: TextReader.programReader, options: options)
+      reader: TextReader.programReader(profile), options: options)
     return Opened(kind: .sim, reason: self.name, backend: backend, identity: caches.identity)
   }
 
   private func ane(_ options: DeviceOptions, _ caches: CacheDirectory, reason: String)
     throws(OrionError) -> Opened
   {
+    let profile = HostMachine.profile()
     let backend = try AppleBackend(
-      try SystemFramework.library(), profile: HostMachine.profile(),
-      target: HostMachine.osBuild(), caches: caches, reader: TextReader.programReader,
-      options: options)
+      try SystemFramework.library(), profile: profile, target: HostMachine.osBuild(),
+      caches: caches, reader: TextReader.programReader(profile), options: options)
     return Opened(kind: .ane, reason: reason, backend: backend, identity: caches.identity)
   }
 }

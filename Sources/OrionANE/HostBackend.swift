@@ -1,23 +1,163 @@
 import ANEProfiles
+import MILEngine
+import Synchronization
 
 /// `cpu`: MILEngine on this machine, without the rules of any chip. It knows nothing of Apple.
+///
+/// A compiled program lies in `cpu/<key>`, its packed weights in `cpu/packs`. What was damaged there is
+/// noticed when it is loaded, and compiled anew.
 final class HostBackend: Backend {
   let profile = Profile.cpu
   let route = "host"
   private let caches: CacheDirectory
+  private let counted = Mutex(Counters())
 
   init(_ caches: CacheDirectory) { self.caches = caches }
+
+  var counters: Counters { counted.withLock { $0 } }
+  func count(_ change: (inout Counters) -> Void) { counted.withLock { change(&$0) } }
+
+  func takeTrace() -> String { "" }
+
+  func rowBytes(forRowOf bytes: Int) -> Int { bytes }
 
   func makeStorage(_ layout: Layout) throws(OrionError) -> any TensorStorage {
     try HostStorage(layout)
   }
 
-  func rowBytes(forRowOf bytes: Int) -> Int { bytes }
-
   func load(_ source: ProgramSource) throws(OrionError) -> any LoadedProgram {
-    throw OrionError(.program, "\(source.function): no program runs here yet")
+    var weights: String?
+    if let path = source.weights {
+      weights = try caches.identity.hex(of: path, as: "weight file")
+    }
+    let key = ProgramKey.make(
+      text: source.text, weights: weights, target: profile.name, route: route)
+    let executable = try bring(key, source, weightsHash: weights)
+    guard let function = executable.functions.first(where: { $0.name == source.function }) else {
+      throw TextReader.unknownFunction(source.function, executable.functions.map(\.name))
+    }
+    count {
+      $0.loads += 1
+      $0.loadedPrograms += 1
+    }
+    return HostProgram(function, executable, self)
   }
 
-  var counters: Counters { Counters() }
-  func takeTrace() -> String { "" }
+  /// The compiled program from the cache, or compiled now.
+  private func bring(_ key: String, _ source: ProgramSource, weightsHash: String?)
+    throws(OrionError) -> Executable
+  {
+    let directory = "\(caches.programs)/\(key)"
+    if let cached = try cached(directory, source) {
+      count { $0.cacheHits += 1 }
+      return cached
+    }
+    return try FileLock.hold("cpu-\(key)", in: caches.locks) { () throws(OrionError) in
+      // Another process may have been faster.
+      if let cached = try cached(directory, source) {
+        count { $0.cacheHits += 1 }
+        return cached
+      }
+      let model = try ModelDirectory(
+        key, source, weightsHash: weightsHash, caches: caches, identity: caches.identity)
+      return try compile(source, model, directory)
+    }
+  }
+
+  /// `nil` when there is nothing, or nothing whole.
+  private func cached(_ directory: String, _ source: ProgramSource)
+    throws(OrionError) -> Executable?
+  {
+    guard FileSystem.isDirectory(directory) else { return nil }
+    do throws(EngineError) {
+      return try CompiledProgram.load(directory: directory, packs: caches.packs)
+    } catch {
+      guard case .program = error else { return nil }
+      throw Self.error(error, source)
+    }
+  }
+
+  private func compile(
+    _ source: ProgramSource, _ model: ModelDirectory, _ directory: String
+  )
+    throws(OrionError) -> Executable
+  {
+    try FileSystem.makeDirectory(directory, for: "compiled program's directory")
+    try FileSystem.makeDirectory(caches.packs, for: "directory of packed weights")
+    count { $0.compiles += 1 }
+    do throws(EngineError) {
+      _ = try CompiledProgram.compile(
+        text: source.text, modelDirectory: model.path, profile: profile, directory: directory,
+        packs: caches.packs)
+      return try CompiledProgram.load(directory: directory, packs: caches.packs)
+    } catch {
+      throw Self.error(error, source)
+    }
+  }
+
+  static func error(_ error: EngineError, _ source: ProgramSource) -> OrionError {
+    switch error {
+    case .program(let faults): OrionError(.program, faults.text(file: "model.mil"))
+    case .damaged(let what):
+      OrionError(.file, "program \(source.function): \(what); clear the cache and try again")
+    case .file(let what): OrionError(.file, "program \(source.function): \(what)")
+    }
+  }
+}
+
+/// A function of a compiled program on the host.
+final class HostProgram: LoadedProgram {
+  let inputs: [Port]
+  let outputs: [Port]
+  private let function: ExecutableFunction
+  /// Holds the mapped weights.
+  private let executable: Executable
+  private let backend: HostBackend
+  private let isClosed = Atomic(false)
+
+  init(_ function: ExecutableFunction, _ executable: Executable, _ backend: HostBackend) {
+    self.function = function
+    self.executable = executable
+    self.backend = backend
+    inputs = function.inputs.map(Self.port)
+    outputs = function.outputs.map(Self.port)
+  }
+
+  deinit { unload() }
+
+  private static func port(_ port: ExecutablePort) -> Port {
+    let (dtype, shape) = (port.type.dtype, port.type.shape)
+    let layout = Layout(
+      dtype: dtype, shape: shape, rowBytes: (shape.last ?? 1) * dtype.byteCount)
+    return Port(name: port.name, layout: layout)
+  }
+
+  func evaluate(inputs: [any TensorStorage], outputs: [any TensorStorage]) throws(OrionError) {
+    guard !isClosed.load(ordering: .acquiring) else {
+      throw OrionError(.argument, "program \(function.name): unloaded; compile it again")
+    }
+    let views = (inputs.compactMap(Self.view), outputs.compactMap(Self.view))
+    guard views.0.count == self.inputs.count, views.1.count == self.outputs.count else {
+      throw OrionError(.argument, "program \(function.name): a tensor is not of this device")
+    }
+    do throws(EngineError) {
+      try function.run(inputs: views.0, outputs: views.1)
+    } catch {
+      throw OrionError(.device, "program \(function.name): \(error)")
+    }
+    backend.count { $0.evals += 1 }
+  }
+
+  private static func view(_ storage: any TensorStorage) -> MemoryView? {
+    guard let host = storage as? HostStorage else { return nil }
+    return MemoryView(address: host.address, rowBytes: host.layout.rowBytes)
+  }
+
+  func unload() {
+    guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    backend.count {
+      $0.unloads += 1
+      $0.loadedPrograms -= 1
+    }
+  }
 }

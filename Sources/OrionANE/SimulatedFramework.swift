@@ -8,7 +8,7 @@ enum SimulatedFramework {
       name: "the simulated framework (\(world.profile.name))",
       symbol: { world.symbol($0) },
       bind: { body in world.bind { body() } },
-      virtualSeconds: { world.virtualSeconds })
+      virtualSeconds: { world.virtualSeconds }, compiles: { world.counters.compiles })
   }
 
   static func world(_ profile: Profile, _ caches: CacheDirectory) throws(OrionError) -> World {

@@ -1,10 +1,14 @@
+import ANEProfiles
 import MILEngine
 
 /// Reads of a MIL text what the devices that take it as it is must know.
 enum TextReader {
-  static let programReader = ProgramReader(
-    signature: { source throws(OrionError) in try signature(of: source) },
-    faults: { source, directory in faults(of: source, in: directory) })
+  /// For a device whose compiler refuses what the rules of `profile` forbid.
+  static func programReader(_ profile: Profile) -> ProgramReader {
+    ProgramReader(
+      signature: { source throws(OrionError) in try signature(of: source) },
+      faults: { source, directory in faults(of: source, in: directory, profile) })
+  }
 
   /// The name that messages give the text.
   private static let file = "model.mil"
@@ -38,11 +42,16 @@ enum TextReader {
     return ProgramSignature(inputs: inputs, outputs: outputs)
   }
 
-  /// Every fault of the text and its weights, a line each; `nil` when it is well formed.
-  static func faults(of source: ProgramSource, in directory: String) -> String? {
+  /// Every fault of the text and its weights, a line each; `nil` when no error is known.
+  static func faults(of source: ProgramSource, in directory: String, _ profile: Profile)
+    -> String?
+  {
     do throws(DiagnosticList) {
-      _ = try Checker.check(try Parser.parse(source.text), modelDirectory: directory)
-      return nil
+      let tree = try Parser.parse(source.text)
+      let program = try Checker.check(tree, modelDirectory: directory)
+      let broken = RuleChecker.check(tree, program, profile: profile)
+      guard broken.contains(where: { $0.severity == .error }) else { return nil }
+      return DiagnosticList(broken.filter { $0.severity != .note }).text(file: file)
     } catch {
       return error.text(file: file)
     }

@@ -92,7 +92,7 @@ extension ForeignLibrary {
         case .missing: nil
         case .other(let address): address.pointer
         }
-      }, bind: bind, virtualSeconds: virtualSeconds)
+      }, bind: bind, virtualSeconds: virtualSeconds, compiles: compiles)
   }
 
   enum Replacement: Sendable {
@@ -117,5 +117,22 @@ enum RetainTally {
   }
   static let release: @convention(c) (UnsafeMutableRawPointer) -> Void = { _ in
     releases.add(1, ordering: .relaxed)
+  }
+}
+
+extension Profile {
+  /// This profile with room for fewer programs.
+  func with(loadedProgramsMax: Int) -> Profile {
+    let few = Limits(
+      axisWidthMax: limits.axisWidthMax, axisChannelsMax: limits.axisChannelsMax,
+      matmulInnerMax: limits.matmulInnerMax, rankMax: limits.rankMax, widthMin: limits.widthMin,
+      widthMultiple: limits.widthMultiple, rowAlignmentBytes: limits.rowAlignmentBytes,
+      loadedProgramsMax: loadedProgramsMax, addressSpaceBytes: limits.addressSpaceBytes,
+      queueDepthMax: limits.queueDepthMax, weightFilesMax: limits.weightFilesMax,
+      takesFloat32IO: limits.takesFloat32IO)
+    return Profile(
+      name: name, chip: chip, os: os, osBuild: osBuild, architecture: architecture,
+      dialect: dialect, limits: few, arithmetic: arithmetic, cost: cost, refusedOps: refusedOps,
+      preferences: preferences, rules: rules)
   }
 }

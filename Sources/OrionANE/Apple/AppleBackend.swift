@@ -34,6 +34,7 @@ final class AppleBackend: Backend {
   var counters: Counters {
     var now = counted.withLock { $0 }
     now.loadedPrograms = slots.loadedCount
+    now.compiles = client.foreign.library.compiles() ?? now.compiles
     now.virtualSeconds = client.foreign.library.virtualSeconds()
     return now
   }

@@ -8,4 +8,6 @@ struct ForeignLibrary: Sendable {
   let bind: @Sendable (() -> Void) -> Void
   /// A clock of the library's own; 0 where time is real.
   let virtualSeconds: @Sendable () -> Double
+  /// Compiles that the library has done, those that a load needed included; `nil` where it does not say.
+  let compiles: @Sendable () -> Int?
 }

@@ -88,8 +88,8 @@ struct FunctionTable: @unchecked Sendable {
       surfaceBytesPerRow = find.constant("kIOSurfaceBytesPerRow")
       surfaceAllocSize = find.constant("kIOSurfaceAllocSize")
       surfacePixelFormat = find.constant("kIOSurfacePixelFormat")
-      modelType = find.constant("kANEFModelTypeKey")
-      modelTypeMIL = find.constant("kANEFModelMILValue")
+      modelType = find.constant("kANEFModelTypeKey", "kANEFModelType")
+      modelTypeMIL = find.constant("kANEFModelMILValue", "kANEFModelMIL")
       modelFileName = find.constant("kANEFNetPlistFilenameKey")
     }
   }

@@ -21,15 +21,14 @@ struct SymbolFinder {
     return Self.placeholder
   }
 
-  /// The object that a variable holds.
-  mutating func constant(_ name: String) -> UnsafeMutableRawPointer {
-    guard let variable = library.symbol(name),
-      let object = variable.load(as: UnsafeMutableRawPointer?.self)
-    else {
-      missing.append(name)
-      return Self.placeholder
+  /// The object that a variable holds; the first of its names that the library knows counts.
+  mutating func constant(_ names: String...) -> UnsafeMutableRawPointer {
+    for name in names {
+      guard let variable = library.symbol(name) else { continue }
+      if let object = variable.load(as: UnsafeMutableRawPointer?.self) { return object }
     }
-    return object
+    missing.append(names.joined(separator: " or "))
+    return Self.placeholder
   }
 
   mutating func note(missing name: String) { missing.append(name) }

@@ -37,6 +37,6 @@ enum SystemFramework {
       name: name,
       symbol: { name in found.opened.lazy.compactMap { dlsym($0, name) }.first },
       bind: { $0() },
-      virtualSeconds: { 0 })
+      virtualSeconds: { 0 }, compiles: { nil })
   }
 }

@@ -1,0 +1,275 @@
+// Uses the C interface as a C program would: compiles a MIL text, runs it on each device named on the
+// command line, checks the numbers, and then uses everything wrongly.
+#include "orion_ane.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int failures = 0;
+
+#define CHECK(condition)                                                              \
+  do {                                                                                \
+    if (!(condition)) {                                                               \
+      failures += 1;                                                                  \
+      printf("abi_test.c:%d: %s is not so; last error: %s\n", __LINE__, #condition,   \
+             orion_last_error());                                                     \
+    }                                                                                 \
+  } while (0)
+
+// The call fails with this status, and the message holds this text.
+#define REFUSES(call, status, text)                                                   \
+  do {                                                                                \
+    orion_status got = (call);                                                        \
+    if (got != (status) || strstr(orion_last_error(), (text)) == NULL) {              \
+      failures += 1;                                                                  \
+      printf("abi_test.c:%d: %s gave %d \"%s\", expected %d \"%s\"\n", __LINE__,      \
+             #call, got, orion_last_error(), (status), (text));                       \
+    }                                                                                 \
+  } while (0)
+
+enum { CHANNELS = 4, WIDTH = 32 };
+
+// Declared order is not the order of the names, so that binding by either shows.
+static const char *const program_text =
+    "program(1.3)\n"
+    "[buildInfo = dict<string, string>({{\"coremlc-component-MIL\", \"3510.2.1\"}})]\n"
+    "{\n"
+    "  func main<ios18>(tensor<fp16, [1, 4, 1, 32]> x, tensor<fp16, [1, 4, 1, 32]> b) {\n"
+    "    tensor<fp16, [1, 4, 1, 1]> w = const()[name = string(\"w\"), val = tensor<fp16, [1, 4, 1, 1]>"
+    "(BLOBFILE(path = string(\"@model_path/weights.bin\"), offset = uint64(64)))];\n"
+    "    tensor<fp16, [1, 4, 1, 32]> sum = add(x = x, y = b)[name = string(\"sum\")];\n"
+    "    tensor<fp16, [1, 4, 1, 32]> product = mul(x = x, y = w)[name = string(\"product\")];\n"
+    "  } -> (sum, product);\n"
+    "}\n";
+
+// Halves and floats of small whole numbers and their halves; enough for exact sums here.
+static uint16_t half(float value) {
+  if (value == 0) return 0;
+  int exponent;
+  float fraction = frexpf(fabsf(value), &exponent);
+  unsigned mantissa = (unsigned)ldexpf(fraction, 11) & 0x3ff;
+  return (uint16_t)((value < 0 ? 0x8000 : 0) | (unsigned)(exponent + 14) << 10 | mantissa);
+}
+
+static float full(uint16_t value) {
+  int exponent = (value >> 10) & 31;
+  float magnitude = exponent == 0 ? ldexpf(value & 0x3ff, -24)
+                                  : ldexpf((value & 0x3ff) | 0x400, exponent - 25);
+  return value & 0x8000 ? -magnitude : magnitude;
+}
+
+// A weight file of one record: four halves, 1, 2, 3, 4.
+static void write_weights(const char *path) {
+  uint8_t bytes[64 + 64 + 64] = {0};
+  uint32_t count = 1, version = 2, magic = 0xDEADBEEF, dtype = 1;
+  uint64_t size = CHANNELS * 2, offset = 128;
+  memcpy(bytes, &count, 4);
+  memcpy(bytes + 4, &version, 4);
+  memcpy(bytes + 64, &magic, 4);
+  memcpy(bytes + 68, &dtype, 4);
+  memcpy(bytes + 72, &size, 8);
+  memcpy(bytes + 80, &offset, 8);
+  for (int c = 0; c < CHANNELS; c += 1) {
+    uint16_t value = half((float)(c + 1));
+    memcpy(bytes + 128 + 2 * c, &value, 2);
+  }
+  FILE *file = fopen(path, "wb");
+  if (file == NULL || fwrite(bytes, 1, sizeof bytes, file) != sizeof bytes) {
+    printf("abi_test.c: cannot write %s\n", path);
+    exit(1);
+  }
+  fclose(file);
+}
+
+static orion_handle make_tensor(orion_handle device) {
+  const int64_t shape[] = {1, CHANNELS, 1, WIDTH};
+  orion_handle tensor = 0;
+  CHECK(orion_tensor_create(device, ORION_FP16, 4, shape, &tensor) == ORION_OK);
+  return tensor;
+}
+
+static void fill(orion_handle tensor, float base) {
+  void *address;
+  int64_t strides[4];
+  CHECK(orion_tensor_lock(tensor, 4, &address, strides) == ORION_OK);
+  CHECK(strides[3] == 2 && strides[1] >= WIDTH * 2);
+  for (int c = 0; c < CHANNELS; c += 1)
+    for (int s = 0; s < WIDTH; s += 1) {
+      uint16_t value = half(base + (float)(c * WIDTH + s));
+      memcpy((char *)address + c * strides[1] + s * strides[3], &value, 2);
+    }
+  CHECK(orion_tensor_unlock(tensor) == ORION_OK);
+}
+
+static float read_at(orion_handle tensor, int c, int s) {
+  void *address;
+  int64_t strides[4];
+  uint16_t value = 0;
+  CHECK(orion_tensor_lock(tensor, 4, &address, strides) == ORION_OK);
+  memcpy(&value, (char *)address + c * strides[1] + s * strides[3], 2);
+  CHECK(orion_tensor_unlock(tensor) == ORION_OK);
+  return full(value);
+}
+
+static void check_json(orion_status status, char *json, const char *part) {
+  CHECK(status == ORION_OK);
+  CHECK(json != NULL && strstr(json, part) != NULL);
+  orion_text_free(json);
+}
+
+static void run(const char *name, const char *weights) {
+  orion_device_options options = {.struct_size = sizeof options, .trace = 1};
+  orion_handle device = 0, program = 0;
+  CHECK(orion_device_open(name, &options, &device) == ORION_OK);
+  CHECK(orion_program_compile(device, program_text, strlen(program_text), weights, "main",
+                              &program) == ORION_OK);
+  char *json = NULL;
+  check_json(orion_program_json(program, &json), json, "\"inputs\": [{\"name\": \"x\"");
+  check_json(orion_program_json(program, &json), json, "\"outputs\": [{\"name\": \"sum\"");
+  orion_handle inputs[] = {make_tensor(device), make_tensor(device)};
+  orion_handle outputs[] = {make_tensor(device), make_tensor(device)};
+  fill(inputs[0], 1);
+  fill(inputs[1], 100);
+  CHECK(orion_program_evaluate(program, 2, inputs, 2, outputs) == ORION_OK);
+  for (int c = 0; c < CHANNELS; c += 1)
+    for (int s = 0; s < WIDTH; s += 1) {
+      float x = 1 + (float)(c * WIDTH + s), b = 99 + x;
+      CHECK(read_at(outputs[0], c, s) == x + b);
+      CHECK(read_at(outputs[1], c, s) == x * (float)(c + 1));
+    }
+  check_json(orion_device_json(device, &json), json, "\"reason\"");
+  check_json(orion_device_counters(device, &json), json, "\"evals\": 1");
+  check_json(orion_device_trace(device, &json), json,
+             strncmp(name, "sim", 3) == 0 ? "evaluateWithModel" : "");
+
+  // Wrong use of things that exist.
+  REFUSES(orion_program_evaluate(program, 1, inputs, 2, outputs), ORION_ERROR_ARGUMENT, "x, b");
+  REFUSES(orion_program_evaluate(program, 2, NULL, 2, outputs), ORION_ERROR_ARGUMENT, "null");
+  REFUSES(orion_program_evaluate(device, 2, inputs, 2, outputs), ORION_ERROR_HANDLE,
+          "expected a program, got a device");
+  const int64_t narrow[] = {1, CHANNELS, 1, WIDTH / 2};
+  orion_handle small = 0;
+  CHECK(orion_tensor_create(device, ORION_FP16, 4, narrow, &small) == ORION_OK);
+  orion_handle mixed[] = {inputs[0], small};
+  REFUSES(orion_program_evaluate(program, 2, mixed, 2, outputs), ORION_ERROR_ARGUMENT,
+          "input b: expected fp16 [1, 4, 1, 32], got fp16 [1, 4, 1, 16]");
+  void *address;
+  int64_t strides[4];
+  REFUSES(orion_tensor_lock(small, 3, &address, strides), ORION_ERROR_ARGUMENT, "rank 4");
+  REFUSES(orion_tensor_lock(small, 4, NULL, strides), ORION_ERROR_ARGUMENT, "address: null");
+  REFUSES(orion_tensor_unlock(small), ORION_ERROR_ARGUMENT, "not locked");
+  CHECK(orion_tensor_lock(small, 4, &address, strides) == ORION_OK);
+  REFUSES(orion_tensor_lock(small, 4, &address, strides), ORION_ERROR_ARGUMENT, "already locked");
+  CHECK(orion_tensor_unlock(small) == ORION_OK);
+  CHECK(orion_tensor_lock(inputs[0], 4, &address, strides) == ORION_OK);
+  REFUSES(orion_program_evaluate(program, 2, inputs, 2, outputs), ORION_ERROR_ARGUMENT,
+          "input x: the tensor is locked");
+  CHECK(orion_tensor_unlock(inputs[0]) == ORION_OK);
+
+  orion_handle other_device = 0, stranger = 0;
+  CHECK(orion_device_open("cpu", NULL, &other_device) == ORION_OK);
+  stranger = make_tensor(other_device);
+  orion_handle foreign[] = {inputs[0], stranger};
+  REFUSES(orion_program_evaluate(program, 2, foreign, 2, outputs), ORION_ERROR_ARGUMENT,
+          "another device");
+  CHECK(orion_tensor_free(stranger) == ORION_OK);
+  CHECK(orion_device_close(other_device) == ORION_OK);
+
+  for (int i = 0; i < 2; i += 1) {
+    CHECK(orion_tensor_free(inputs[i]) == ORION_OK);
+    CHECK(orion_tensor_free(outputs[i]) == ORION_OK);
+  }
+  CHECK(orion_tensor_free(small) == ORION_OK);
+  REFUSES(orion_tensor_free(small), ORION_ERROR_HANDLE, "already freed");
+  REFUSES(orion_program_evaluate(program, 2, inputs, 2, outputs), ORION_ERROR_HANDLE, "tensor");
+  CHECK(orion_program_free(program) == ORION_OK);
+  REFUSES(orion_program_json(program, &json), ORION_ERROR_HANDLE, "already freed");
+  check_json(orion_device_counters(device, &json), json, "\"loaded_programs\": 0");
+  CHECK(orion_device_close(device) == ORION_OK);
+  REFUSES(orion_device_close(device), ORION_ERROR_HANDLE, "already freed");
+}
+
+// Wrong use that needs no program.
+static void misuse(const char *device_name, const char *weights) {
+  orion_handle device = 7, tensor = 7, program = 7;
+  char *json = (char *)"untouched";
+  REFUSES(orion_device_open(NULL, NULL, &device), ORION_ERROR_ARGUMENT, "name: null");
+  REFUSES(orion_device_open("gpu", NULL, &device), ORION_ERROR_ARGUMENT, "\"gpu\": unknown");
+  REFUSES(orion_device_open("sim:m9", NULL, &device), ORION_ERROR_ARGUMENT, "sim:m4-macos15");
+  REFUSES(orion_device_open("\xff\xfe", NULL, &device), ORION_ERROR_ARGUMENT, "not UTF-8");
+  REFUSES(orion_device_open(device_name, NULL, NULL), ORION_ERROR_ARGUMENT, "device: null");
+  orion_device_options options = {.struct_size = 4};
+  REFUSES(orion_device_open(device_name, &options, &device), ORION_ERROR_ARGUMENT, "struct_size");
+  options.struct_size = sizeof options;
+  options.threads = 100000;
+  REFUSES(orion_device_open(device_name, &options, &device), ORION_ERROR_ARGUMENT, "threads");
+  options.threads = 0;
+  options.cache_directory = "/dev/null/cache";
+  REFUSES(orion_device_open(device_name, &options, &device), ORION_ERROR_FILE, "/dev/null/cache");
+  CHECK(device == 7);
+  REFUSES(orion_device_json(0, &json), ORION_ERROR_HANDLE, "null");
+  REFUSES(orion_device_json(UINT64_MAX, &json), ORION_ERROR_HANDLE, "unknown");
+  REFUSES(orion_profile_json("m9", &json), ORION_ERROR_ARGUMENT, "expected one of");
+  REFUSES(orion_profile_json("cpu", NULL), ORION_ERROR_ARGUMENT, "json: null");
+  REFUSES(orion_file_sha256("/no/such/file", &json), ORION_ERROR_FILE, "/no/such/file");
+  CHECK(strcmp(json, "untouched") == 0);
+
+  CHECK(orion_device_open(device_name, NULL, &device) == ORION_OK);
+  const int64_t fine[] = {1, 4}, empty[] = {1, 0}, negative[] = {-1, 4};
+  const int64_t huge[] = {INT64_MAX, INT64_MAX, 4};
+  REFUSES(orion_tensor_create(device, ORION_FP16, 0, fine, &tensor), ORION_ERROR_ARGUMENT, "rank");
+  REFUSES(orion_tensor_create(device, ORION_FP16, 6, fine, &tensor), ORION_ERROR_ARGUMENT, "rank");
+  REFUSES(orion_tensor_create(device, 99, 2, fine, &tensor), ORION_ERROR_ARGUMENT, "dtype: 99");
+  REFUSES(orion_tensor_create(device, ORION_FP16, 2, NULL, &tensor), ORION_ERROR_ARGUMENT, "null");
+  REFUSES(orion_tensor_create(device, ORION_FP16, 2, empty, &tensor), ORION_ERROR_ARGUMENT, "axis 1");
+  REFUSES(orion_tensor_create(device, ORION_FP16, 2, negative, &tensor), ORION_ERROR_ARGUMENT,
+          "axis 0");
+  REFUSES(orion_tensor_create(device, ORION_FP16, 3, huge, &tensor), ORION_ERROR_ARGUMENT, "more than");
+  REFUSES(orion_tensor_create(device, ORION_FP16, 2, fine, NULL), ORION_ERROR_ARGUMENT, "null");
+  REFUSES(orion_tensor_create(device, ORION_FP16, 2, (const int64_t *)((const char *)fine + 1), &tensor),
+          ORION_ERROR_ARGUMENT, "multiple of 8");
+  CHECK(tensor == 7);
+
+  size_t length = strlen(program_text);
+  REFUSES(orion_program_compile(device, NULL, 5, weights, "main", &program), ORION_ERROR_ARGUMENT,
+          "mil: null");
+  REFUSES(orion_program_compile(device, program_text, 0, weights, "main", &program),
+          ORION_ERROR_ARGUMENT, "mil_bytes");
+  REFUSES(orion_program_compile(device, "\xff", 1, weights, "main", &program), ORION_ERROR_PROGRAM,
+          "UTF-8");
+  REFUSES(orion_program_compile(device, program_text, length / 2, weights, "main", &program),
+          ORION_ERROR_PROGRAM, "model.mil:");
+  REFUSES(orion_program_compile(device, program_text, length, weights, "other", &program),
+          ORION_ERROR_PROGRAM, "\"other\"");
+  REFUSES(orion_program_compile(device, program_text, length, "/no/weights", "main", &program),
+          ORION_ERROR_FILE, "/no/weights");
+  REFUSES(orion_program_compile(device, program_text, length, weights, "main", NULL),
+          ORION_ERROR_ARGUMENT, "program: null");
+  CHECK(program == 7);
+  CHECK(orion_device_close(device) == ORION_OK);
+}
+
+int main(int count, char **arguments) {
+  if (count < 3) {
+    printf("usage: abi_test DIRECTORY DEVICE...\n");
+    return 2;
+  }
+  char weights[4096];
+  snprintf(weights, sizeof weights, "%s/weights.bin", arguments[1]);
+  write_weights(weights);
+  CHECK(orion_abi_version() == ORION_ABI_VERSION);
+  CHECK(strcmp(orion_last_error(), "") == 0);
+  char *json = NULL;
+  check_json(orion_profile_names(&json), json, "\"m4-macos15\"");
+  check_json(orion_profile_json("m4-macos15", &json), json, "\"width_multiple\": 32");
+  check_json(orion_file_sha256("/dev/null", &json), json, "e3b0c44298fc1c149afbf4c8996fb924");
+  for (int i = 2; i < count; i += 1) {
+    misuse(arguments[i], weights);
+    run(arguments[i], weights);
+    printf("%s: %s\n", arguments[i], failures == 0 ? "ok" : "FAILED");
+  }
+  check_json(orion_cache_json(NULL, &json), json, "\"kind\": \"models\"");
+  return failures == 0 ? 0 : 1;
+}
