@@ -3,6 +3,10 @@ import Testing
 
 @testable import MILEngine
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// Texts made to break the reader. Nothing here may trap; what is accepted must print and parse again.
 @Suite struct HostileTextTests {
   private static let pieces = [
@@ -69,6 +73,45 @@ import Testing
       }
     }
   }
+
+  #if canImport(Glibc)
+    /// Threads that a Mac starts have 512 KB of stack; the deepest text that is accepted fits.
+    @Test func deepestTextFitsASmallStack() {
+      var attributes = pthread_attr_t()
+      pthread_attr_init(&attributes)
+      pthread_attr_setstacksize(&attributes, 512 << 10)
+      var thread = pthread_t()
+      var rules: [[String]] = []
+      let status = withUnsafeMutablePointer(to: &rules) { rules in
+        let status = pthread_create(
+          &thread, &attributes,
+          { rules in
+            let found = Self.deepTexts.map { text in faults(text).map(\.rule) }
+            rules?.assumingMemoryBound(to: [[String]].self).pointee = found
+            return nil
+          }, rules)
+        if status == 0 { pthread_join(thread, nil) }
+        return status
+      }
+      #expect(status == 0)
+      #expect(rules.dropLast() == [["literal"], ["literal"], ["literal"]])
+      #expect(rules.last?.contains("unsupported-op") == true)
+    }
+
+    private static let deepTexts: [String] = {
+      func nested(_ open: String, _ middle: String, _ close: String, _ depth: Int) -> String {
+        String(repeating: open, count: depth) + middle + String(repeating: close, count: depth)
+      }
+      let deepest = Parser.deepest - Parser.blockWeight
+      let payloads = [("[", "]"), ("(", ")"), ("{{1, ", "}}")].map {
+        nested($0.0, "1", $0.1, deepest)
+      }
+      let blocks = nested(
+        "{ a() b", "{ } -> () ", "; } -> () ", deepest / Parser.blockWeight)
+      return payloads.map { program("fp16 y = const()[val = fp16(\($0))];", out: "y") }
+        + ["program(1.3) { func f<ios18>() \(blocks); }"]
+    }()
+  #endif
 
   @Test func longNumbersAreQuick() throws {
     let digits = String(repeating: "9", count: 1_000_000)

@@ -74,16 +74,6 @@ import Testing
     }
   }
 
-  @Test func doublesOfBitPatterns() {
-    for pattern in UInt64(0)...0x7C00 {
-      let value = FloatFormat.fp16.double(pattern)
-      #expect(value == Double(Float16(bitPattern: UInt16(pattern))))
-    }
-    #expect(FloatFormat.fp16.double(0xFE00).isNaN)
-    #expect(FloatFormat.fp64.double(0x8000_0000_0000_0001) == -Double.leastNonzeroMagnitude)
-    #expect(FloatFormat.bf16.double(0xC049) == -3.140625)
-  }
-
   @Test func integersAreExact() {
     #expect(NumberText("18446744073709551615")?.value.integer?.magnitude == .max)
     #expect(NumberText("18446744073709551616")?.value.integer == nil)

@@ -44,17 +44,6 @@ struct FloatFormat: Sendable, Hashable {
     return min(kept, infinity)
   }
 
-  /// The value of a bit pattern; every format here fits in a double.
-  func double(_ bits: UInt64) -> Double {
-    let fraction = bits & (1 << UInt64(fractionBits) - 1)
-    let field = Int((bits & ~signBit) >> UInt64(fractionBits))
-    let sign: Double = bits & signBit == 0 ? 1 : -1
-    if field == 1 << exponentBits - 1 { return fraction == 0 ? sign * .infinity : .nan }
-    let hidden: UInt64 = field == 0 ? 0 : 1 << UInt64(fractionBits)
-    let exponent = max(field, 1) - bias - fractionBits
-    return sign * Double(sign: .plus, exponent: exponent, significand: Double(hidden | fraction))
-  }
-
   /// The shortest C99 hex float that means exactly these bits, as Apple's compiler prints it.
   func hexText(_ bits: UInt64) -> String {
     let magnitude = bits & ~signBit

@@ -26,8 +26,11 @@ public struct Parser {
     return try parse(text)
   }
 
-  /// Types, payloads and blocks may nest this deep; real programs stay under ten.
-  static let deepest = 256
+  /// Types and payloads may nest this deep, which fits the smallest stack of a thread (512 KB); real
+  /// programs stay under ten.
+  static let deepest = 64
+  /// How many levels a block counts for: its statements take more of the stack.
+  static let blockWeight = 4
   private static let mostFaults = 50
 
   private var lexer: Lexer
@@ -86,8 +89,8 @@ public struct Parser {
 
   /// Takes statements until the arrow; a faulty one is reported and passed.
   mutating func block() throws(Diagnostic) -> Block {
-    try enter()
-    defer { leave() }
+    try enter(Self.blockWeight)
+    defer { leave(Self.blockWeight) }
     try expect("{")
     var operations: [Operation] = []
     while !current.is("}") {
@@ -149,14 +152,13 @@ extension Parser {
     if faults.last != fault { faults.append(fault) }
   }
 
-  mutating func enter() throws(Diagnostic) {
-    depth += 1
+  mutating func enter(_ weight: Int = 1) throws(Diagnostic) {
+    depth += weight
     if depth <= Self.deepest { return }
-    throw Diagnostic(
-      "nested more than \(Self.deepest) deep; flatten the text", rule: "syntax", at: current.span)
+    throw Diagnostic("nested too deep; flatten the text", rule: "syntax", at: current.span)
   }
 
-  mutating func leave() { depth -= 1 }
+  mutating func leave(_ weight: Int = 1) { depth -= weight }
 
   mutating func expect(_ character: Unicode.Scalar) throws(Diagnostic) {
     guard current.is(character) else { throw unexpected("`\(character)`") }
@@ -190,15 +192,20 @@ extension Parser {
     var items: [Item] = []
     while !current.is(close) {
       items.append(try item(&self))
-      if current.is(",") {
-        advance()
-        if current.is(close) { throw unexpected("another item after the comma") }
-      } else if !current.is(close) {
-        throw unexpected("`,` or `\(close)`")
-      }
+      try separator(before: close)
     }
     advance()
     return items
+  }
+
+  /// Takes the comma between two items; nothing before `close`.
+  mutating func separator(before close: Unicode.Scalar) throws(Diagnostic) {
+    guard current.is(",") else {
+      if current.is(close) { return }
+      throw unexpected("`,` or `\(close)`")
+    }
+    advance()
+    if current.is(close) { throw unexpected("another item after the comma") }
   }
 
   func unexpected(_ expected: String) -> Diagnostic {

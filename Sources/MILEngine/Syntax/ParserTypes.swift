@@ -127,39 +127,44 @@ extension Parser {
       advance()
       return .string(content)
     case .identifier: return try word()
-    case .punctuation(UInt8(ascii: "[")):
-      return .list(try nested { (parser) throws(Diagnostic) in try parser.payloads("[", "]") })
-    case .punctuation(UInt8(ascii: "(")):
-      return .tuple(try nested { (parser) throws(Diagnostic) in try parser.payloads("(", ")") })
-    case .punctuation(UInt8(ascii: "{")):
-      return .pairs(try nested { (parser) throws(Diagnostic) in try parser.pairs() })
+    case .punctuation(UInt8(ascii: "[")): return .list(try payloads(to: "]"))
+    case .punctuation(UInt8(ascii: "(")): return .tuple(try payloads(to: ")"))
+    case .punctuation(UInt8(ascii: "{")): return .pairs(try pairs())
     default: throw unexpected("a value")
     }
   }
 
-  private mutating func nested<Result>(
-    _ body: (inout Parser) throws(Diagnostic) -> Result
-  ) throws(Diagnostic) -> Result {
+  /// Takes the bracket at hand and all up to `close`. Without closures, for the sake of the stack: this
+  /// is what hostile texts nest.
+  private mutating func payloads(to close: Unicode.Scalar) throws(Diagnostic) -> [Payload] {
     try enter()
     defer { leave() }
-    return try body(&self)
-  }
-
-  private mutating func payloads(
-    _ open: Unicode.Scalar, _ close: Unicode.Scalar
-  ) throws(Diagnostic) -> [Payload] {
-    try list(from: open, to: close) { (parser) throws(Diagnostic) in try parser.payload() }
+    advance()
+    var members: [Payload] = []
+    while !current.is(close) {
+      members.append(try payload())
+      try separator(before: close)
+    }
+    advance()
+    return members
   }
 
   private mutating func pairs() throws(Diagnostic) -> [PayloadPair] {
-    try list(from: "{", to: "}") { (parser) throws(Diagnostic) in
-      try parser.expect("{")
-      let key = try parser.payload()
-      try parser.expect(",")
-      let value = try parser.payload()
-      try parser.expect("}")
-      return PayloadPair(key: key, value: value)
+    try enter()
+    defer { leave() }
+    advance()
+    var pairs: [PayloadPair] = []
+    while !current.is("}") {
+      try expect("{")
+      let key = try payload()
+      try expect(",")
+      let value = try payload()
+      try expect("}")
+      pairs.append(PayloadPair(key: key, value: value))
+      try separator(before: "}")
     }
+    advance()
+    return pairs
   }
 
   private mutating func word() throws(Diagnostic) -> Payload {
