@@ -24,15 +24,11 @@ public final class World: Sendable {
   }
 
   /// The daemon keeps its cache below `<cacheDirectory>/sim/<profile.name>`.
-  public convenience init(profile: Profile, cacheDirectory: String) throws(SimulatorError) {
-    try self.init(profile: profile, cacheDirectory: cacheDirectory, engine: MILEngineCompiler())
-  }
-
-  init(profile: Profile, cacheDirectory: String, engine: any Engine) throws(SimulatorError) {
+  public init(profile: Profile, cacheDirectory: String) throws(SimulatorError) {
     self.profile = profile
     let cache = try ModelCache(
       directory: cacheDirectory, profile: profile.name, osBuild: profile.osBuild)
-    daemon = Daemon(profile: profile, cache: cache, engine: engine, surfaceBytes: surfaceBytes)
+    daemon = Daemon(profile: profile, cache: cache, surfaceBytes: surfaceBytes)
   }
 
   deinit {

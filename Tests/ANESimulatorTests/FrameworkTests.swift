@@ -5,7 +5,7 @@ import Testing
 
 struct FrameworkTests {
   let client: Client
-  init() throws { client = try makeFakeClient() }
+  init() throws { client = try makeClient() }
 
   @Test(arguments: [
     ("_ANEClient", "compileModel:options:qos:error:", "B44@0:8@16@24I32^@36"),
@@ -165,11 +165,11 @@ struct FrameworkTests {
   }
 
   @Test func worldsAreApart() throws {
-    let other = try makeFakeClient()
+    let other = try makeClient()
     #expect(try client.cls("_ANEClient") != (try other.cls("_ANEClient")))
     #expect(try client.connection() != (try other.connection()))
     #expect(try client.cls("NSString") == (try other.cls("NSString")))
-    let model = try client.loadedModel("f(x:2x32)->(y:2x32)")
+    let model = try client.loadedModel(sumProgram("f(x:2x32)->(y:2x32)"))
     #expect(client.world.counters.loads == 1)
     #expect(other.world.counters.loads == 0)
     #expect(other.world.virtualSeconds == 0)
@@ -182,7 +182,7 @@ struct FrameworkTests {
     weak var gone: World?
     var cls: ID?
     do {
-      let other = try makeFakeClient()
+      let other = try makeClient()
       gone = other.world
       cls = try other.cls("_ANEModel")
       let text = try other.string("kept")
@@ -197,7 +197,7 @@ struct FrameworkTests {
 
   @Test func threadsShareAWorld() async throws {
     let client = client
-    let directory = try makeModelDirectory("f(x:2x32)->(y:2x32)")
+    let directory = try makeModelDirectory(sumProgram("f(x:2x32)->(y:2x32)"))
     try await withThrowingTaskGroup(of: Void.self) { group in
       for thread in 0..<4 {
         group.addTask {

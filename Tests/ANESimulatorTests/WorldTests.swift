@@ -16,15 +16,10 @@ func temporaryDirectory() throws -> String {
   return String(cString: try #require(made))
 }
 
-func makeClient() throws -> Client {
-  Client(world: try World(profile: .standard, cacheDirectory: try temporaryDirectory()))
-}
-
-/// A client of a world whose engine is the fake one.
-func makeFakeClient(cache: String? = nil) throws -> Client {
+/// A client of a world of its own.
+func makeClient(cache: String? = nil) throws -> Client {
   let directory = try cache ?? temporaryDirectory()
-  return Client(
-    world: try World(profile: .standard, cacheDirectory: directory, engine: FakeEngine()))
+  return Client(world: try World(profile: .standard, cacheDirectory: directory))
 }
 
 struct WorldTests {

@@ -2,21 +2,22 @@
 /// and sends requests to the engine. It answers the client's calls; it knows no Objective-C.
 
 import ANEProfiles
+import MILEngine
 import Synchronization
 
 /// A program that holds one of the device's places.
 final class LoadedProgram: Sendable {
   let handle: UInt64
-  let procedures: [any Procedure]
+  let procedures: [ExecutableFunction]
   let layout: ProgramLayout
   /// What it takes of the device's address space.
   let bytes: Int
 
-  init(handle: UInt64, procedures: [any Procedure], rowAlignment: Int) {
+  init(handle: UInt64, procedures: [ExecutableFunction], rowAlignment: Int) {
     self.handle = handle
     self.procedures = procedures
     layout = ProgramLayout(procedures, rowAlignment: rowAlignment)
-    bytes = procedures.reduce(0) { $0 + $1.weightBytes }
+    bytes = procedures.reduce(0) { $0 + $1.work.weightBytes }
   }
 }
 
@@ -42,15 +43,13 @@ final class Daemon: Sendable {
 
   private let profile: Profile
   private let cache: ModelCache
-  private let engine: any Engine
   /// Bytes of the world's living surfaces.
   private let surfaceBytes: Tally
   private let state = Mutex(State())
 
-  init(profile: Profile, cache: ModelCache, engine: any Engine, surfaceBytes: Tally) {
+  init(profile: Profile, cache: ModelCache, surfaceBytes: Tally) {
     self.profile = profile
     self.cache = cache
-    self.engine = engine
     self.surfaceBytes = surfaceBytes
   }
 
@@ -73,11 +72,11 @@ final class Daemon: Sendable {
         .fileAccess, in: source.method, "the cache \(entry) cannot be made: \(Files.lastError)")
     }
     do {
-      try engine.compile(
+      _ = try CompiledProgram.compile(
         text: text, modelDirectory: source.directory, profile: profile, directory: entry,
         packs: cache.packs)
     } catch {
-      throw failure(error, in: source.method)
+      throw failure(error, source)
     }
   }
 
@@ -99,12 +98,13 @@ final class Daemon: Sendable {
       throw Failure(
         .notSupported, in: source.method, "model type \(type) is not played; use kANEFModelMIL")
     }
-    let name = source.fileName ?? "model.mil"
-    guard !name.split(separator: "/").contains(".."), !name.hasPrefix("/") else {
+    guard !source.fileName.split(separator: "/").contains(".."), !source.fileName.hasPrefix("/")
+    else {
       throw Failure(
-        .fileAccess, in: source.method, "\(name) is no file inside the model directory")
+        .fileAccess, in: source.method,
+        "\(source.fileName) is no file inside the model directory")
     }
-    let path = "\(source.directory)/\(name)"
+    let path = source.path
     guard let bytes = Files.read(path) else {
       let kind: Failure.Kind = Files.changed(path) == nil ? .fileNotFound : .fileAccess
       throw Failure(kind, in: source.method, "\(path): \(Files.lastError)")
@@ -115,11 +115,18 @@ final class Daemon: Sendable {
     return text
   }
 
-  private func failure(_ fault: EngineFault, in method: String) -> Failure {
-    switch fault {
-    case .program(let diagnostics, let isRefused):
-      .compile(isRefused ? "CompilationFailure" : "InvalidMILProgram", diagnostics: diagnostics)
-    case .damaged(let what), .file(let what): Failure(.fileAccess, in: method, what)
+  private func failure(_ error: EngineError, _ source: ModelSource) -> Failure {
+    switch error {
+    case .program(let list):
+      let errors = list.diagnostics.filter { $0.severity == .error }
+      let isRefused = errors.allSatisfy {
+        Rule.named($0.rule).map { $0.symptom != .invalidProgram } ?? false
+      }
+      return .compile(
+        isRefused ? "CompilationFailure" : "InvalidMILProgram",
+        diagnostics: list.text(file: source.path))
+    case .damaged(let what), .file(let what):
+      return Failure(.fileAccess, in: source.method, what)
     }
   }
 
@@ -142,19 +149,20 @@ final class Daemon: Sendable {
   }
 
   /// What the cache holds, or `nil` when it was damaged, and is dropped.
-  private func cached(_ source: ModelSource) throws(Failure) -> [any Procedure]? {
+  private func cached(_ source: ModelSource) throws(Failure) -> [ExecutableFunction]? {
     do {
-      return try engine.load(directory: cache.entry(of: source), packs: cache.packs)
+      return try CompiledProgram.load(directory: cache.entry(of: source), packs: cache.packs)
+        .functions
     } catch .damaged {
       cache.remove(source)
       return nil
     } catch {
-      throw failure(error, in: source.method)
+      throw failure(error, source)
     }
   }
 
   /// Gives the program a place on the device, if there is one.
-  private func admit(_ procedures: [any Procedure], _ source: ModelSource) throws(Failure)
+  private func admit(_ procedures: [ExecutableFunction], _ source: ModelSource) throws(Failure)
     -> LoadedProgram
   {
     let limits = profile.limits
@@ -209,9 +217,19 @@ final class Daemon: Sendable {
   func evaluate(_ program: LoadedProgram, _ request: RequestObject) throws(Failure) {
     let evaluation = try Evaluation(program, request, profile)
     state.withLock {
-      $0.seconds += profile.cost.dispatchSeconds + evaluation.procedure.seconds(on: profile.cost)
+      $0.seconds += evaluation.procedure.work.seconds(on: profile.cost)
       $0.counters.evals += 1
     }
     try evaluation.run()
+  }
+}
+
+extension Work {
+  /// Modelled time of one request: the dispatch, and then the arithmetic or the memory, whichever
+  /// takes longer.
+  fileprivate func seconds(on cost: Cost) -> Double {
+    let arithmetic = matmulFlops / cost.matmulFlops + convFlops / cost.convFlops
+    let memory = Double(weightBytes + activationBytes) / cost.weightBytes
+    return cost.dispatchSeconds + max(arithmetic, memory)
   }
 }

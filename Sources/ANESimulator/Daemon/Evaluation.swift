@@ -2,12 +2,13 @@
 /// run.
 
 import ANEProfiles
+import MILEngine
 
 struct Evaluation {
-  let procedure: any Procedure
+  let procedure: ExecutableFunction
   /// In declared order.
-  private let inputs: [HostRows]
-  private let outputs: [HostRows]
+  private let inputs: [MemoryView]
+  private let outputs: [MemoryView]
   private let written: [Surface]
 
   init(_ program: LoadedProgram, _ request: RequestObject, _ profile: Profile) throws(Failure) {
@@ -29,7 +30,7 @@ struct Evaluation {
     do {
       try procedure.run(inputs: inputs, outputs: outputs)
     } catch {
-      throw .evaluation(status: 0x16, "the engine stopped: \(error)")
+      throw .evaluation(status: 0x16, "the engine stopped: \(error.message)")
     }
     for surface in written { surface.touch() }
   }
@@ -38,8 +39,8 @@ struct Evaluation {
   private static func place(
     _ bindings: [RequestObject.Binding], on operands: [Operand], _ side: String,
     _ function: String, _ limits: Limits
-  ) throws(Failure) -> [HostRows] {
-    var rows = [HostRows?](repeating: nil, count: operands.count)
+  ) throws(Failure) -> [MemoryView] {
+    var rows = [MemoryView?](repeating: nil, count: operands.count)
     for binding in bindings {
       guard let operand = operands.first(where: { $0.symbol == binding.symbol }) else {
         throw .evaluation(
@@ -52,7 +53,7 @@ struct Evaluation {
           status: 0x1d, "\(side) \(operand.name) of procedure \(function) has two surfaces")
       }
       try check(binding.surface.geometry, for: operand, side, limits)
-      rows[operand.position] = HostRows(
+      rows[operand.position] = MemoryView(
         address: binding.surface.memory, rowBytes: operand.rowStride)
     }
     let missing = operands.filter { rows[$0.position] == nil }.map(\.name)
@@ -69,12 +70,6 @@ struct Evaluation {
   private static func check(
     _ surface: Surface.Geometry, for operand: Operand, _ side: String, _ limits: Limits
   ) throws(Failure) {
-    guard operand.width >= limits.widthMin else {
-      throw .evaluation(
-        status: 0x1d,
-        "\(side) \(operand.name) is \(operand.width) elements wide; the engine takes"
-          + " \(limits.widthMin) or more, pad it")
-    }
     guard surface.allocationBytes >= operand.byteCount else {
       throw .evaluation(
         status: 0x1d,

@@ -16,8 +16,10 @@ struct ModelSource: Sendable {
   let key: String
   /// The value of kANEFModelType.
   let type: String?
-  /// The value of kANEFNetPlistFilenameKey.
-  let fileName: String?
+  /// The value of kANEFNetPlistFilenameKey, or what the type gives.
+  let fileName: String
+
+  var path: String { "\(directory)/\(fileName)" }
 }
 
 struct ModelCache: Sendable {

@@ -37,7 +37,7 @@ struct ProgramLayout: Sendable {
   let inputSymbols: [String]
   let outputSymbols: [String]
 
-  init(_ procedures: [any Procedure], rowAlignment: Int) {
+  init(_ procedures: [ExecutableFunction], rowAlignment: Int) {
     let inputs = ProgramLayout.place(procedures.map(\.inputs), rowAlignment)
     let outputs = ProgramLayout.place(procedures.map(\.outputs), rowAlignment)
     self.procedures = procedures.indices.map {
@@ -49,7 +49,7 @@ struct ProgramLayout: Sendable {
   }
 
   /// Numbers the operands of all procedures by name.
-  private static func place(_ sides: [[EnginePort]], _ rowAlignment: Int)
+  private static func place(_ sides: [[ExecutablePort]], _ rowAlignment: Int)
     -> (sides: [[Operand]], symbols: [String])
   {
     let all = sides.indices.flatMap { procedure in
@@ -65,7 +65,7 @@ struct ProgramLayout: Sendable {
   }
 
   private static func operand(
-    _ port: EnginePort, _ position: Int, _ symbol: Int, _ rowAlignment: Int
+    _ port: ExecutablePort, _ position: Int, _ symbol: Int, _ rowAlignment: Int
   ) -> Operand {
     let axes = [Int](repeating: 1, count: max(0, 4 - port.type.shape.count)) + port.type.shape
     let last = axes.suffix(4)

@@ -161,7 +161,7 @@ enum ClientClass {
     let source = ModelSource(
       method: method, directory: url.standardPath, key: key,
       type: (options?.object(OptionKeys.modelType) as? StringObject)?.text,
-      fileName: (options?.object(OptionKeys.fileName) as? StringObject)?.text)
+      fileName: (options?.object(OptionKeys.fileName) as? StringObject)?.text ?? "model.mil")
     return (model, source)
   }
 }
