@@ -1,0 +1,331 @@
+import MILEngine
+
+@testable import OrionANE
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// One layer of attention and a head as MIL, written by hand: the smallest real model that a session can run on
+/// every device. Keys and queries are turned by a position table, so that order matters.
+struct AttentionModel {
+  let profile: String
+  let dtype: DType
+  let steps: [(columns: Int, cache: Int)]
+  let headColumns: Int
+  let vocabulary = 40
+  let context = 96
+  let channels = 32
+
+  static let cpu = AttentionModel(
+    profile: "cpu", dtype: .fp32,
+    steps: [(8, 0), (32, 0), (96, 0), (1, 32), (1, 96), (32, 32), (32, 96)], headColumns: 1)
+  static let engine = AttentionModel(
+    profile: "m4-macos15", dtype: .fp16,
+    steps: [(32, 0), (64, 0), (96, 0), (32, 32), (32, 96)], headColumns: 32)
+
+  private enum Weight: Int, CaseIterable {
+    case query, key, value, output, head
+  }
+
+  /// Numbers from -1 to 1 that look random.
+  private func numbers(_ count: Int, seed: UInt64, scale: Float) -> [Float] {
+    var sequence = RandomSequence(seed: seed)
+    return (0..<count).map { _ in Float(sequence.nextFraction() * 2 - 1) * scale }
+  }
+
+  private var embedding: [Float] { numbers(vocabulary * channels, seed: 1, scale: 1) }
+  private var positions: [Float] { numbers(context * channels, seed: 2, scale: 1) }
+  private func rows(_ weight: Weight) -> Int { weight == .head ? vocabulary : channels }
+  private func numbers(_ weight: Weight) -> [Float] {
+    numbers(rows(weight) * channels, seed: 10 + UInt64(weight.rawValue), scale: 0.4)
+  }
+
+  // MARK: - The bundle
+
+  /// Writes the bundle; files are listed as they are written.
+  func write(to directory: TemporaryDirectory) throws {
+    var blob = BlobWriter()
+    let table = TensorType(.fp32, [vocabulary, channels])
+    let embeddingOffset = try blob.append(table, bytes(embedding, .fp32))
+    let positionsOffset = try blob.append(
+      TensorType(.fp32, [context, channels]), bytes(positions, .fp32))
+    var offsets: [UInt64] = []
+    for weight in Weight.allCases {
+      let type = TensorType(dtype, [rows(weight), channels, 1, 1])
+      offsets.append(try blob.append(type, bytes(numbers(weight), dtype)))
+    }
+    var files: [JSONMember] = []
+    func add(_ name: String, _ bytes: [UInt8]) throws {
+      _ = try directory.file(name, bytes)
+      files.append(
+        JSONMember(
+          name, ["bytes": JSONValue(bytes.count), "sha256": .string(TinyBundle.digest(bytes))]))
+    }
+    try add("weights.bin", blob.image)
+    for step in steps { try add(name(step) + ".mil", Array(layerText(step, offsets).utf8)) }
+    try add("head.mil", Array(headText(offsets).utf8))
+    let manifest: JSONValue = [
+      "format": 1, "profile": .string(profile), "model_type": "attention",
+      "vocabulary": JSONValue(vocabulary), "context": JSONValue(context), "end_tokens": [],
+      "files": .object(files),
+      "tables": [
+        "embedding": tableRow(embeddingOffset, vocabulary),
+        "positions": tableRow(positionsOffset, context),
+      ],
+      "programs": .array(steps.map(layerRow) + [headRow]),
+      "steps": .array(
+        steps.map {
+          [
+            "columns": JSONValue($0.columns), "cache": JSONValue($0.cache),
+            "programs": [.string(name($0))],
+          ]
+        }),
+      "head": ["columns": JSONValue(headColumns), "programs": ["head"]],
+    ]
+    _ = try directory.file("manifest.json", Array(manifest.text.utf8))
+  }
+
+  private func bytes(_ values: [Float], _ dtype: DType) -> [UInt8] {
+    values.flatMap { value in
+      dtype == .fp16
+        ? withUnsafeBytes(of: Float16(value).bitPattern.littleEndian, Array.init)
+        : withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init)
+    }
+  }
+
+  private func tableRow(_ offset: UInt64, _ rows: Int) -> JSONValue {
+    [
+      "offset": JSONValue(Int(offset)), "dtype": "fp32", "rows": JSONValue(rows),
+      "width": JSONValue(channels),
+    ]
+  }
+
+  private func name(_ step: (columns: Int, cache: Int)) -> String {
+    "layers_s\(step.columns)_l\(step.cache)"
+  }
+
+  private typealias PortRow = (name: String, shape: [Int], role: JSONValue)
+
+  private func inputs(_ step: (columns: Int, cache: Int)) -> [PortRow] {
+    let cached: [PortRow] = [
+      ("k_cache", [1, channels, 1, step.cache], ["kind": "key_cache", "layer": 0, "axis": 3]),
+      ("mask_cache", [1, 1, step.columns, step.cache], ["kind": "mask", "over": "cache"]),
+      ("v_cache", [1, channels, 1, step.cache], ["kind": "value_cache", "layer": 0, "axis": 3]),
+    ]
+    let new: [PortRow] = [
+      ("mask_new", [1, 1, step.columns, step.columns], ["kind": "mask", "over": "new"]),
+      ("turn", columns(step), ["kind": "position_table", "table": "positions"]),
+      ("x", columns(step), ["kind": "embedding", "table": "embedding"]),
+    ]
+    return (new + (step.cache > 0 ? cached : [])).sorted { $0.name < $1.name }
+  }
+
+  private func outputs(_ step: (columns: Int, cache: Int)) -> [PortRow] {
+    [
+      ("hidden", columns(step), ["kind": "hidden"]),
+      ("k_new", columns(step), ["kind": "new_key", "layer": 0, "axis": 3]),
+      ("v_new", columns(step), ["kind": "new_value", "layer": 0, "axis": 3]),
+    ]
+  }
+
+  private func columns(_ step: (columns: Int, cache: Int)) -> [Int] {
+    [1, channels, 1, step.columns]
+  }
+
+  private func layerRow(_ step: (columns: Int, cache: Int)) -> JSONValue {
+    programRow(name(step), inputs(step), outputs(step))
+  }
+
+  private var headRow: JSONValue {
+    programRow(
+      "head", [("x", [1, channels, 1, headColumns], ["kind": "hidden"])],
+      [("logits", [1, vocabulary, 1, headColumns], ["kind": "logits", "first": 0])])
+  }
+
+  private func programRow(_ name: String, _ inputs: [PortRow], _ outputs: [PortRow]) -> JSONValue {
+    func json(_ rows: [PortRow]) -> JSONValue {
+      .array(
+        rows.map {
+          [
+            "name": .string($0.name), "dtype": .string(dtype.rawValue),
+            "shape": JSONValue($0.shape), "role": $0.role,
+          ]
+        })
+    }
+    return [
+      "name": .string(name), "file": .string(name + ".mil"), "inputs": json(inputs),
+      "outputs": json(outputs),
+    ]
+  }
+
+  // MARK: - MIL
+
+  private func layerText(_ step: (columns: Int, cache: Int), _ offsets: [UInt64]) -> String {
+    var text = MILText(dtype: dtype)
+    let across = [1, channels, 1, step.columns]
+    let rows = [1, 1, channels, step.columns]
+    let scores = [1, 1, step.columns, step.columns]
+    text.convolve("query_flat", "x", offsets[Weight.query.rawValue], channels, across)
+    text.convolve("key_flat", "x", offsets[Weight.key.rawValue], channels, across)
+    text.convolve("v_new", "x", offsets[Weight.value.rawValue], channels, across)
+    text.add("query_turned", across, "mul(x = query_flat, y = turn)")
+    text.add("k_new", across, "mul(x = key_flat, y = turn)")
+    text.reshape("query", "query_turned", rows)
+    text.attend("new", query: "query", keys: "k_new", values: "v_new", rows, scores)
+    var (largest, total, sum) = ("new_largest", "new_total", "new_sum")
+    if step.cache > 0 {
+      let cacheRows = [1, 1, channels, step.cache]
+      let cacheScores = [1, 1, step.columns, step.cache]
+      text.attend(
+        "cache", query: "query", keys: "k_cache", values: "v_cache", cacheRows, cacheScores)
+      text.add("largest", [1, 1, step.columns, 1], "maximum(x = new_largest, y = cache_largest)")
+      largest = "largest"
+      text.weigh("cache", largest, rows, cacheScores)
+      text.weigh("new", largest, rows, scores)
+      text.add("total", [1, 1, 1, step.columns], "add(x = new_total, y = cache_total)")
+      text.add("sum", rows, "add(x = new_sum, y = cache_sum)")
+      (total, sum) = ("total", "sum")
+    } else {
+      text.weigh("new", largest, rows, scores)
+    }
+    text.add("mixed_rows", rows, "real_div(x = \(sum), y = \(total))")
+    text.reshape("mixed", "mixed_rows", across)
+    text.convolve("projected", "mixed", offsets[Weight.output.rawValue], channels, across)
+    text.add("hidden", across, "add(x = x, y = projected)")
+    return text.program(inputs(step).map { ($0.name, $0.shape) }, ["hidden", "k_new", "v_new"])
+  }
+
+  private func headText(_ offsets: [UInt64]) -> String {
+    var text = MILText(dtype: dtype)
+    text.convolve(
+      "logits", "x", offsets[Weight.head.rawValue], channels, [1, vocabulary, 1, headColumns])
+    return text.program([("x", [1, channels, 1, headColumns])], ["logits"])
+  }
+
+  // MARK: - The definition
+
+  /// Logits after each of the tokens, in doubles.
+  func logits(_ tokens: [Int32]) -> [[Double]] {
+    func product(_ weight: Weight, _ x: [Double]) -> [Double] {
+      let matrix = numbers(weight)
+      return (0..<rows(weight)).map { row in
+        (0..<channels).reduce(0) { $0 + Double(matrix[row * channels + $1]) * x[$1] }
+      }
+    }
+    func row(_ table: [Float], _ index: Int) -> [Double] {
+      table[index * channels..<(index + 1) * channels].map(Double.init)
+    }
+    let (words, places) = (embedding, positions)
+    let x = tokens.map { row(words, Int($0)) }
+    let turned = { (weight: Weight) in
+      x.indices.map { place in
+        zip(product(weight, x[place]), row(places, place)).map { $0 * $1 }
+      }
+    }
+    let (queries, keys) = (turned(.query), turned(.key))
+    let entries = x.map { product(.value, $0) }
+    return x.indices.map { place in
+      let scores = (0...place).map { other in
+        zip(queries[place], keys[other]).reduce(0) { $0 + $1.0 * $1.1 }
+      }
+      let weights = scores.map { exp($0 - (scores.max() ?? 0)) }
+      let total = weights.reduce(0, +)
+      let mixed = (0..<channels).map { channel in
+        weights.indices.reduce(0) { $0 + weights[$1] * entries[$1][channel] } / total
+      }
+      return product(.head, zip(x[place], product(.output, mixed)).map { $0 + $1 })
+    }
+  }
+}
+
+/// Writes MIL of dialect 1.3, with every option spelled out as a named constant.
+private struct MILText {
+  let dtype: DType
+  private var lines: [String] = []
+  private var shapes: [String: String] = [:]
+
+  init(dtype: DType) {
+    self.dtype = dtype
+    constant("strides", "tensor<int32, [2]>", "[1, 1]")
+    constant("pad", "tensor<int32, [4]>", "[0, 0, 0, 0]")
+    constant("dilations", "tensor<int32, [2]>", "[1, 1]")
+    constant("groups", "int32", "1")
+    constant("pad_type", "string", "\"valid\"")
+    constant("yes", "bool", "true")
+    constant("no", "bool", "false")
+    constant("columns", "tensor<int32, [1]>", "[3]")
+  }
+
+  private mutating func constant(_ name: String, _ type: String, _ value: String) {
+    lines.append(
+      "\(type) \(name) = const()[name = string(\"\(name)\"), val = \(type)(\(value))];")
+  }
+
+  private func type(_ shape: [Int]) -> String { "tensor<\(dtype.rawValue), \(shape)>" }
+
+  mutating func add(_ name: String, _ shape: [Int], _ operation: String) {
+    lines.append("\(type(shape)) \(name) = \(operation)[name = string(\"\(name)\")];")
+  }
+
+  mutating func convolve(
+    _ name: String, _ x: String, _ offset: UInt64, _ inner: Int, _ shape: [Int]
+  ) {
+    constant(
+      "\(name)_weight", type([shape[1], inner, 1, 1]),
+      "BLOBFILE(path = string(\"@model_path/weights.bin\"), offset = uint64(\(offset)))")
+    add(
+      name, shape,
+      "conv(dilations = dilations, groups = groups, pad = pad, pad_type = pad_type,"
+        + " strides = strides, weight = \(name)_weight, x = \(x))")
+  }
+
+  mutating func reshape(_ name: String, _ x: String, _ shape: [Int]) {
+    constant("\(name)_shape", "tensor<int32, [4]>", "\(shape)")
+    add(name, shape, "reshape(shape = \(name)_shape, x = \(x))")
+  }
+
+  /// Masked scores of the queries over one run of positions, and the largest of each.
+  mutating func attend(
+    _ run: String, query: String, keys: String, values: String, _ rows: [Int], _ scores: [Int]
+  ) {
+    reshape("\(run)_keys", keys, rows)
+    reshape("\(run)_values", values, rows)
+    add(
+      "\(run)_products", scores,
+      "matmul(transpose_x = yes, transpose_y = no, x = \(query), y = \(run)_keys)")
+    add("\(run)_scores", scores, "add(x = \(run)_products, y = mask_\(run))")
+    add(
+      "\(run)_largest", [1, 1, scores[2], 1],
+      "reduce_max(axes = columns, keep_dims = yes, x = \(run)_scores)")
+  }
+
+  /// The values weighted by e^(score - largest), and the sum of the weights.
+  mutating func weigh(_ run: String, _ largest: String, _ rows: [Int], _ scores: [Int]) {
+    add("\(run)_lowered", scores, "sub(x = \(run)_scores, y = \(largest))")
+    add("\(run)_weights", scores, "exp(x = \(run)_lowered)")
+    add(
+      "\(run)_totals", [1, 1, scores[2], 1],
+      "reduce_sum(axes = columns, keep_dims = yes, x = \(run)_weights)")
+    reshape("\(run)_total", "\(run)_totals", [1, 1, 1, scores[2]])
+    add(
+      "\(run)_sum", rows,
+      "matmul(transpose_x = no, transpose_y = yes, x = \(run)_values, y = \(run)_weights)")
+  }
+
+  func program(_ inputs: [(name: String, shape: [Int])], _ outputs: [String]) -> String {
+    let parameters = inputs.map { "\(type($0.shape)) \($0.name)" }.joined(separator: ", ")
+    return """
+      program(1.3)
+      [buildInfo = dict<string, string>({{"coremlc-version", "3505.4.1"}})]
+      {
+        func main<ios18>(\(parameters)) {
+          \(lines.joined(separator: "\n    "))
+        } -> (\(outputs.joined(separator: ", ")));
+      }
+
+      """
+  }
+}
