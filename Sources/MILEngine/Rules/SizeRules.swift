@@ -15,23 +15,35 @@ extension RuleCheck {
 
   private static func narrowPorts(_ subject: RuleSubject) -> [RuleFinding] {
     let limits = subject.profile.limits
-    return subject.functions.flatMap(\.ports).compactMap { kind, value in
-      let width = value.type.shape.last ?? 1
-      let port = "\(kind) `\(value.name)` is \(width) wide"
-      if width < limits.widthMin {
-        return RuleFinding("\(port), expected at least \(limits.widthMin)", at: value.span)
-      }
-      if width % limits.widthMultiple != 0 {
+    return subject.functions.flatMap { function in
+      let narrow = function.ports.compactMap { kind, value in
+        let width = value.type.shape.last ?? 1
+        let port = "\(kind) `\(value.name)` is \(width) wide"
+        if width < limits.widthMin {
+          return RuleFinding("\(port), expected at least \(limits.widthMin)", at: value.span)
+        }
+        guard width % limits.widthMultiple != 0 else { return nil }
         return RuleFinding(
           "\(port), expected a multiple of \(limits.widthMultiple)", at: value.span)
       }
-      // Rows of twice the multiple were measured faster; a multiple of 1 asks for nothing.
-      let fast = limits.widthMultiple * 2
-      if limits.widthMultiple == 1 || width % fast == 0 { return nil }
-      return RuleFinding(
-        "\(port), which works but is slower", at: value.span, atMost: .note,
-        remedy: "a multiple of \(fast) is faster")
+      return narrow + slowPort(of: function, multiple: limits.widthMultiple)
     }
+  }
+
+  /// Rows of twice the multiple were measured faster. One finding speaks for all ports of a function.
+  private static func slowPort(of function: RuleFunction, multiple: Int) -> [RuleFinding] {
+    let slow = function.ports.filter {
+      let width = $0.value.type.shape.last ?? 1
+      return multiple > 1 && width % multiple == 0 && width % (multiple * 2) != 0
+    }
+    guard let (kind, value) = slow.first else { return [] }
+    let others = slow.count > 1 ? " (and \(slow.count - 1) more like it)" : ""
+    return [
+      RuleFinding(
+        "\(kind) `\(value.name)` is \(value.type.shape.last ?? 1) wide\(others), which works but is"
+          + " slower", at: value.span, atMost: .note,
+        remedy: "a multiple of \(multiple * 2) is faster")
+    ]
   }
 
   private static func wideChannels(_ subject: RuleSubject) -> [RuleFinding] {
