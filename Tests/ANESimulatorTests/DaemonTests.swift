@@ -49,7 +49,13 @@ struct DaemonTests {
     #expect(try client.number(model, "state") == 3)
     #expect(Int8(truncatingIfNeeded: try client.number(model, "queueDepth")) == 127)
 
-    let surfaces = try (0..<3).map { _ in try client.flatSurface(3 * 64) }
+    // One row each, and rows at the stride that the attributes give.
+    let rows = [
+      ("Width", 32), ("Height", 3), ("BytesPerElement", 2), ("BytesPerRow", 64),
+      ("AllocSize", 192), ("PixelFormat", 0),
+    ]
+    let planes = try (0..<2).map { _ in try #require(try client.surface(rows)) }
+    let surfaces = [try client.flatSurface(3 * 64)] + planes
     for (index, surface) in surfaces.enumerated() {
       try client.bytes(of: surface) { base in
         for row in 0..<3 {
@@ -246,6 +252,23 @@ struct DaemonTests {
     #expect(error.text == "_ANECompiler : ANECCompile() FAILED")
     #expect(error.reason.hasPrefix("\(cause): \(directory)/model.mil:1:"), "\(error)")
     #expect(!(try client.compiledModelExists(model)))
+  }
+
+  @Test func diagnosticsComeWithTheError() throws {
+    let text = "program(1.3) {\n func f<ios18>(tensor<fp16, [1, 2, 1, 32]> x) {\n } -> (y); }"
+    let model = try client.model(try makeModelDirectory(text), key: "1")
+    let connection = try client.connection()
+    let name = "compileModel:options:qos:error:"
+    let compile = try client.method(connection, name, as: Client.ModelCall.self)
+    try client.pool { () throws in
+      var error: ID?
+      let compiled = compile(
+        connection, try client.selector(name), model, try client.milOptions(), 21, &error)
+      #expect(!compiled)
+      let info = try client.get(try #require(error), "userInfo")
+      let diagnostics = try client.text(try client.value(info, "OrionSimulatorDiagnostics"))
+      #expect(try #require(diagnostics).contains("model.mil:3:"))
+    }
   }
 
   @Test func missingFilesAreNamed() throws {

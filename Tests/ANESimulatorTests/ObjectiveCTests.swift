@@ -107,6 +107,18 @@ struct ObjectiveCTests {
     #expect(client.world.livingObjects == ["__NSCFString": 1])
   }
 
+  @Test func releasingABorrowedObjectIsReported() throws {
+    let string = try client.string("x")
+    try client.pool {
+      try client.release(try #require(try client.get(string, "description")))
+    }
+    #expect(
+      client.world.misuse == [
+        "an object of class __NSCFString was released more often than it was retained: a pool or a"
+          + " container still counted on it"
+      ])
+  }
+
   @Test func poolsMisusedAreReported() throws {
     let pop = try client.function(
       "objc_autoreleasePoolPop", as: (@convention(c) (ID?) -> Void).self)

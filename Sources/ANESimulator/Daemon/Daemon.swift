@@ -148,7 +148,7 @@ final class Daemon: Sendable {
     return try admit(procedures, source)
   }
 
-  /// What the cache holds, or `nil` when it was damaged, and is dropped.
+  /// What the cache holds; `nil` when it was damaged, and is dropped now, or was dropped.
   private func cached(_ source: ModelSource) throws(Failure) -> [ExecutableFunction]? {
     do {
       return try CompiledProgram.load(directory: cache.entry(of: source), packs: cache.packs)
@@ -157,6 +157,8 @@ final class Daemon: Sendable {
       cache.remove(source)
       return nil
     } catch {
+      // Another process may have dropped the entry meanwhile.
+      guard cache.holds(source) else { return nil }
       throw failure(error, source)
     }
   }
@@ -183,8 +185,8 @@ final class Daemon: Sendable {
           .load(
             status: 0x20004, in: source.method,
             "the program's \(program.bytes) bytes, \(state.loadedBytes) bytes of loaded programs"
-              + " and \(surfaces) bytes of surfaces exceed the \(limits.addressSpaceBytes) bytes that"
-              + " the engine can address; unload programs or release surfaces"))
+              + " and \(surfaces) bytes of surfaces exceed the \(limits.addressSpaceBytes) bytes"
+              + " that the engine can address; unload programs or release surfaces"))
       }
       state.nextHandle += 1
       state.loaded[program.handle] = program

@@ -37,19 +37,6 @@ enum Files {
     #endif
   }
 
-  /// Removes a directory and the files in it.
-  static func remove(_ directory: String) {
-    guard let listing = opendir(directory) else { return }
-    while let entry = readdir(listing) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != ".", name != ".." { unlink("\(directory)/\(name)") }
-    }
-    closedir(listing)
-    rmdir(directory)
-  }
-
   /// All bytes of a file; `nil` with `errno` when it cannot be read.
   static func read(_ path: String) -> [UInt8]? {
     let file = open(path, O_RDONLY)

@@ -56,7 +56,8 @@ struct ModelCache: Sendable {
     return compiled < model
   }
 
-  func remove(_ source: ModelSource) { Files.remove(entry(of: source)) }
+  /// Leaves the directory, in which another process may be writing.
+  func remove(_ source: ModelSource) { unlink(program(entry(of: source))) }
 
   /// A file name for any text: 128 bits of FNV-1a.
   private func name(_ text: String) -> String {

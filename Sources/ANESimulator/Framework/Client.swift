@@ -86,11 +86,11 @@ enum ClientClass {
   private static let exists: @convention(c) (Pointer?, Pointer?, Pointer?) -> Bool = {
     receiver, _, model in
     let method = "compiledModelExistsFor:"
-    return perform(method, receiver, nil) { (call, world) throws(Failure) in
-      guard world.daemon.hasCompiled(try source(call, method, model, nil).source) else {
-        throw Failure(.programNotFound, in: method, "not in the cache")
-      }
+    var isCompiled = false
+    _ = perform(method, receiver, nil) { (call, world) throws(Failure) in
+      isCompiled = world.daemon.hasCompiled(try source(call, method, model, nil).source)
     }
+    return isCompiled
   }
 
   private static let purge: @convention(c) (Pointer?, Pointer?, Pointer?) -> Void = {

@@ -22,7 +22,6 @@ struct Failure: Error, Sendable {
   /// name.
   enum Kind: Int {
     case priority = 2
-    case overflow = 5
     case load = 6
     case inference = 8
     case fileAccess = 9
@@ -37,7 +36,6 @@ struct Failure: Error, Sendable {
       case .priority:
         "Realtime priority requires restricted access connection and"
           + " (com.apple.aned.private.allow) entitlement"
-      case .overflow: "Program Inference overflow"
       case .load: "Program load failure"
       case .inference, .programNotFound: "Program Inference error"
       case .fileAccess: "file access failure"

@@ -71,17 +71,20 @@ enum ObjectTable {
   static func release(_ instance: Instance) {
     guard !instance.isImmortal else { return }
     let address = UInt(bitPattern: instance.address)
-    let dies = state.withLock { state in
-      guard let count = state.live[address]?.count else { return false }
-      guard count == 1 else {
-        state.live[address]?.count = count - 1
-        return false
-      }
+    let former = state.withLock { state -> Int in
+      guard let entry = state.live[address], entry.instance === instance else { return 0 }
+      state.live[address]?.count = entry.count - 1
+      guard entry.count == 1 else { return entry.count }
       state.live[address] = nil
       state.bury(address, name: instance.className)
-      return true
+      return 1
     }
-    if dies { instance.dispose() }
+    if former == 1 { instance.dispose() }
+    guard former == 0 else { return }
+    Misuse.record(
+      "an object of class \(instance.className) was released more often than it was retained: a"
+        + " pool or a container still counted on it",
+      world: instance.world)
   }
 
   /// Removes classes and singletons whose world is gone.

@@ -146,7 +146,12 @@ enum RuntimeFunctions {
       call.misuse("the name is NULL or no UTF-8")
       return nil
     }
-    return FoundationClasses.all[name] ?? ThreadState.current.world?.classes[name]
+    if let found = FoundationClasses.all[name] { return found }
+    if let world = ThreadState.current.world { return world.classes[name] }
+    if FrameworkClasses.rows.contains(where: { $0.name == name }) {
+      call.misuse("\(name) is looked up on a thread that no world is bound to")
+    }
+    return nil
   }
 
   private static func pair(_ call: Call, _ id: Pointer?, _ selector: Pointer?)
