@@ -59,6 +59,7 @@ struct Lowering {
 
   func type(_ value: ValueID) -> TensorType { function.values[value].type }
   func result(_ node: Node) -> TensorType { type(node.outputs[0]) }
+  func useCount(_ value: ValueID) -> Int { uses[value] }
   func isSingleUse(_ value: ValueID) -> Bool { uses[value] == 1 }
 
   func operand(_ node: Node, _ name: String) -> ValueID? { node.operands[name]?.ids.first }

@@ -30,27 +30,54 @@ extension Lowering {
     return true
   }
 
+  /// Keys, values and masks of the same positions.
+  private struct Run {
+    var keys: [View] = []
+    var values: [View] = []
+    var masks: [View] = []
+  }
+
   private mutating func lower(_ attention: AttentionPattern) throws(Diagnostic) -> Bool {
     let output = function.nodes[attention.root].outputs[0]
     let shape = type(output).shape
-    let rank = shape.count
-    guard rank >= 2, type(output).elementCount > 0 else { return false }
+    guard type(output).elementCount > 0 else { return false }
     func oriented(_ view: View, _ flips: Bool) -> View { flips ? view.flipped : view }
-    var keys = try pieces(attention.key, axis: rank - (attention.flipsKey ? 1 : 2))
-      .map { oriented($0, attention.flipsKey) }
-    var values = try pieces(attention.value, axis: rank - (attention.flipsValue ? 1 : 2))
-      .map { oriented($0, attention.flipsValue) }
-    var masks: [View] = []
-    let positions = keys.reduce(0) { $0 + $1.shape[rank - 2] }
-    if let mask = attention.mask {
-      let maskRank = type(mask).shape.count
-      masks = try pieces(mask, axis: maskRank - 1)
-      // A mask of one column stands for all positions.
-      guard maskRank >= 2, masks.reduce(0, { $0 + $1.shape[maskRank - 1] }) == positions else {
-        return false
-      }
+    var whole = Run()
+    for segment in attention.segments {
+      guard let run = try run(segment, attention.flips) else { return false }
+      whole.keys += run.keys
+      whole.values += run.values
+      whole.masks += run.masks
     }
-    // Cut all of them at every place where one of them is cut.
+    guard whole.keys.count <= AttentionStep.segmentsMax else { return false }
+    let target = newView(shape)
+    let parts = AttentionParts(
+      query: oriented(try view(attention.query), attention.flips.query), keys: whole.keys,
+      values: whole.values, masks: whole.masks, scale: Float(attention.scale),
+      output: oriented(target, attention.flips.result))
+    guard let step = attentionStep(parts) else { return false }
+    emit(step)
+    define(output, target)
+    return true
+  }
+
+  /// A segment in the pieces that its operands were joined from, cut where any of them is cut.
+  private mutating func run(
+    _ segment: AttentionPattern.Segment, _ flips: AttentionFlips
+  ) throws(Diagnostic) -> Run? {
+    let rank = type(segment.key).shape.count
+    let keys = try pieces(segment.key, axis: rank - (flips.key ? 1 : 2))
+      .map { flips.key ? $0.flipped : $0 }
+    let values = try pieces(segment.value, axis: rank - (flips.value ? 1 : 2))
+      .map { flips.value ? $0.flipped : $0 }
+    let positions = keys.reduce(0) { $0 + $1.shape[rank - 2] }
+    var masks: [View] = []
+    if let mask = segment.mask {
+      let maskRank = type(mask).shape.count
+      // A mask of one column stands for all positions.
+      guard maskRank >= 2, type(mask).shape[maskRank - 1] == positions else { return nil }
+      masks = try pieces(mask, axis: maskRank - 1)
+    }
     var cuts: Set<Int> = []
     for (list, fromEnd) in [(keys, 2), (values, 2), (masks, 1)] {
       var end = 0
@@ -59,21 +86,11 @@ extension Lowering {
         cuts.insert(end)
       }
     }
-    guard positions > 0, cuts.count <= AttentionStep.segmentsMax, cuts.max() == positions else {
-      return false
-    }
-    keys = Self.cut(keys, axisFromEnd: 2, at: cuts.sorted())
-    values = Self.cut(values, axisFromEnd: 2, at: cuts.sorted())
-    masks = Self.cut(masks, axisFromEnd: 1, at: cuts.sorted())
-    let target = newView(shape)
-    let parts = AttentionParts(
-      query: oriented(try view(attention.query), attention.flipsQuery), keys: keys, values: values,
-      masks: masks, scale: Float(attention.scale),
-      output: oriented(target, attention.valuesComeFirst))
-    guard let step = attentionStep(parts) else { return false }
-    emit(step)
-    define(output, target)
-    return true
+    guard positions > 0, cuts.max() == positions else { return nil }
+    return Run(
+      keys: Self.cut(keys, axisFromEnd: 2, at: cuts.sorted()),
+      values: Self.cut(values, axisFromEnd: 2, at: cuts.sorted()),
+      masks: Self.cut(masks, axisFromEnd: 1, at: cuts.sorted()))
   }
 
   /// The pieces of a value along an axis; one when it was not joined along it.

@@ -14,19 +14,30 @@ enum Pattern: Sendable {
 }
 
 struct AttentionPattern: Sendable {
+  /// Keys and values that follow those of the segment before; `mask` is added to their scores.
+  struct Segment: Sendable {
+    let key: ValueID
+    let value: ValueID
+    let mask: ValueID?
+  }
+
   /// Makes the result.
   let root: Int
   let inside: [Int]
   let query: ValueID
-  let flipsQuery: Bool
-  let key: ValueID
-  let flipsKey: Bool
-  let value: ValueID
-  let flipsValue: Bool
-  let mask: ValueID?
   let scale: Double
+  let segments: [Segment]
+  let flips: AttentionFlips
+}
+
+/// How the operands of an attention lie.
+struct AttentionFlips: Sendable, Hashable {
+  /// Features come before queries, keys' positions, values' positions.
+  var query: Bool
+  var key: Bool
+  var value: Bool
   /// The product is values times probabilities, so that queries are the last axis of the result.
-  let valuesComeFirst: Bool
+  var result: Bool
 }
 
 struct NormPattern: Sendable {
@@ -40,9 +51,9 @@ struct NormPattern: Sendable {
 
 /// Looks for patterns in a function.
 struct PatternFinder {
-  private let lowering: Lowering
-  private var producers: [ValueID: Int] = [:]
-  private var function: CheckedFunction { lowering.function }
+  let lowering: Lowering
+  private(set) var producers: [ValueID: Int] = [:]
+  var function: CheckedFunction { lowering.function }
 
   /// The patterns by the index of their last node; no node is in two of them.
   static func patterns(of lowering: Lowering) -> [Int: Pattern] {
@@ -69,7 +80,8 @@ struct PatternFinder {
 
   private func pattern(at index: Int) -> Pattern? {
     switch function.nodes[index].op {
-    case "matmul": attention(at: index).map(Pattern.attention)
+    case "matmul", "add":
+      AttentionFinder(graph: self).attention(at: index).map(Pattern.attention)
     case "mul": norm(at: index).map(Pattern.norm)
     default: nil
     }
@@ -77,10 +89,10 @@ struct PatternFinder {
 
   // MARK: reading the graph
 
-  private func isPlain(_ value: ValueID) -> Bool { lowering.type(value).dtype == .fp32 }
+  func isPlain(_ value: ValueID) -> Bool { lowering.type(value).dtype == .fp32 }
 
   /// The node that makes a value for one other node only.
-  private func maker(_ value: ValueID?, _ ops: Set<String>) -> (index: Int, node: Node)? {
+  func maker(_ value: ValueID?, _ ops: Set<String>) -> (index: Int, node: Node)? {
     guard let value, lowering.isSingleUse(value), isPlain(value), let index = producers[value],
       ops.contains(function.nodes[index].op)
     else { return nil }
@@ -88,7 +100,7 @@ struct PatternFinder {
   }
 
   /// The two operands of a node, each way round.
-  private func pairs(_ node: Node) -> [(ValueID, ValueID)] {
+  func pairs(_ node: Node) -> [(ValueID, ValueID)] {
     guard let x = lowering.operand(node, "x"), let y = lowering.operand(node, "y") else {
       return []
     }
@@ -96,93 +108,15 @@ struct PatternFinder {
   }
 
   /// A constant of one element that stands in the text.
-  private func scalar(_ value: ValueID?) -> Double? {
+  func scalar(_ value: ValueID?) -> Double? {
     guard let value, let source = function.values[value].constant,
       lowering.type(value).elementCount == 1
     else { return nil }
     return ConstantValue(type: lowering.type(value), source: source)?.numbers.first
   }
 
-  private func flag(_ node: Node, _ name: String) -> Bool {
+  func flag(_ node: Node, _ name: String) -> Bool {
     lowering.operand(node, name).map { scalar($0) == 1 } ?? false
-  }
-
-  // MARK: attention
-
-  /// matmul(softmax(scale * matmul(q, k) + mask), v), or the same with the factors exchanged.
-  private func attention(at root: Int) -> AttentionPattern? {
-    let node = function.nodes[root]
-    guard isPlain(node.outputs[0]), let x = lowering.operand(node, "x"),
-      let y = lowering.operand(node, "y")
-    else { return nil }
-    let (flipsX, flipsY) = (flag(node, "transpose_x"), flag(node, "transpose_y"))
-    let candidates = [
-      (weights: y, value: x, flipsValue: !flipsX, isFirst: true, fits: flipsY),
-      (weights: x, value: y, flipsValue: flipsY, isFirst: false, fits: !flipsX),
-    ]
-    for candidate in candidates where candidate.fits {
-      guard let (softmax, softmaxNode) = maker(candidate.weights, ["softmax"]),
-        isLastAxis(softmaxNode),
-        let scores = scores(lowering.operand(softmaxNode, "x"), shape: lowering.result(softmaxNode))
-      else { continue }
-      let product = function.nodes[scores.product]
-      guard let query = lowering.operand(product, "x"), let key = lowering.operand(product, "y"),
-        [query, key, candidate.value].allSatisfy({
-          isPlain($0) && lowering.type($0).shape.count == lowering.result(node).shape.count
-        })
-      else { continue }
-      return AttentionPattern(
-        root: root, inside: scores.inside + [softmax],
-        query: query, flipsQuery: flag(product, "transpose_x"),
-        key: key, flipsKey: !flag(product, "transpose_y"),
-        value: candidate.value, flipsValue: candidate.flipsValue,
-        mask: scores.mask, scale: scores.scale, valuesComeFirst: candidate.isFirst)
-    }
-    return nil
-  }
-
-  private func isLastAxis(_ node: Node) -> Bool {
-    guard let axis = lowering.operand(node, "axis") else { return true }
-    let last = Double(lowering.result(node).shape.count - 1)
-    return scalar(axis) == -1 || scalar(axis) == last
-  }
-
-  private struct Scores {
-    var product: Int
-    var inside: [Int]
-    var mask: ValueID?
-    var scale: Double
-  }
-
-  /// Walks back from the softmax over at most one addition and any factors to the product.
-  private func scores(_ value: ValueID?, shape: TensorType) -> Scores? {
-    guard let value, lowering.type(value) == shape else { return nil }
-    if let (index, node) = maker(value, ["add"]) {
-      for (main, mask) in pairs(node) where isPlain(mask) {
-        guard var result = scaled(main, shape: shape) else { continue }
-        result.mask = mask
-        result.inside.append(index)
-        return result
-      }
-      return nil
-    }
-    return scaled(value, shape: shape)
-  }
-
-  private func scaled(_ value: ValueID, shape: TensorType) -> Scores? {
-    guard lowering.type(value) == shape else { return nil }
-    if let (index, _) = maker(value, ["matmul"]) {
-      return Scores(product: index, inside: [index], mask: nil, scale: 1)
-    }
-    guard let (index, node) = maker(value, ["mul", "real_div"]) else { return nil }
-    let isQuotient = node.op == "real_div"
-    for (main, factor) in isQuotient ? Array(pairs(node).prefix(1)) : pairs(node) {
-      guard let number = scalar(factor), var result = scaled(main, shape: shape) else { continue }
-      result.scale = isQuotient ? result.scale / number : result.scale * number
-      result.inside.append(index)
-      return result
-    }
-    return nil
   }
 
   // MARK: norms
@@ -239,9 +173,11 @@ struct PatternFinder {
     if node.op == "pow" {
       guard scalar(lowering.operand(node, "y")) == -0.5 else { return nil }
     } else {
-      guard let given = lowering.operand(node, "epsilon") else { return nil }
-      guard let number = scalar(given) else { return nil }
-      epsilon = number
+      epsilon = 1e-12
+      if let given = lowering.operand(node, "epsilon") {
+        guard let number = scalar(given) else { return nil }
+        epsilon = number
+      }
     }
     if let (sum, sumNode) = maker(argument, ["add"]) {
       for (mean, term) in pairs(sumNode) {
