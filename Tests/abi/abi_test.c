@@ -113,11 +113,14 @@ static float read_at(orion_handle tensor, int c, int s) {
   return full(value);
 }
 
-static void check_json(orion_status status, char *json, const char *part) {
-  CHECK(status == ORION_OK);
-  CHECK(json != NULL && strstr(json, part) != NULL);
-  orion_text_free(json);
-}
+// The call succeeds and its text holds this part.
+#define GIVES(call, part)                                                             \
+  do {                                                                                \
+    json = NULL;                                                                      \
+    CHECK((call) == ORION_OK);                                                        \
+    CHECK(json != NULL && strstr(json, (part)) != NULL);                              \
+    orion_text_free(json);                                                            \
+  } while (0)
 
 static void run(const char *name, const char *weights) {
   orion_device_options options = {.struct_size = sizeof options, .trace = 1};
@@ -126,8 +129,8 @@ static void run(const char *name, const char *weights) {
   CHECK(orion_program_compile(device, program_text, strlen(program_text), weights, "main",
                               &program) == ORION_OK);
   char *json = NULL;
-  check_json(orion_program_json(program, &json), json, "\"inputs\": [{\"name\": \"x\"");
-  check_json(orion_program_json(program, &json), json, "\"outputs\": [{\"name\": \"sum\"");
+  GIVES(orion_program_json(program, &json), "\"inputs\": [{\"name\": \"x\"");
+  GIVES(orion_program_json(program, &json), "\"outputs\": [{\"name\": \"sum\"");
   orion_handle inputs[] = {make_tensor(device), make_tensor(device)};
   orion_handle outputs[] = {make_tensor(device), make_tensor(device)};
   fill(inputs[0], 1);
@@ -139,10 +142,9 @@ static void run(const char *name, const char *weights) {
       CHECK(read_at(outputs[0], c, s) == x + b);
       CHECK(read_at(outputs[1], c, s) == x * (float)(c + 1));
     }
-  check_json(orion_device_json(device, &json), json, "\"reason\"");
-  check_json(orion_device_counters(device, &json), json, "\"evals\": 1");
-  check_json(orion_device_trace(device, &json), json,
-             strncmp(name, "sim", 3) == 0 ? "evaluateWithModel" : "");
+  GIVES(orion_device_json(device, &json), "\"reason\"");
+  GIVES(orion_device_counters(device, &json), "\"evals\": 1");
+  GIVES(orion_device_trace(device, &json), strncmp(name, "sim", 3) == 0 ? "evaluateWithModel" : "");
 
   // Wrong use of things that exist.
   REFUSES(orion_program_evaluate(program, 1, inputs, 2, outputs), ORION_ERROR_ARGUMENT, "x, b");
@@ -186,7 +188,7 @@ static void run(const char *name, const char *weights) {
   REFUSES(orion_program_evaluate(program, 2, inputs, 2, outputs), ORION_ERROR_HANDLE, "tensor");
   CHECK(orion_program_free(program) == ORION_OK);
   REFUSES(orion_program_json(program, &json), ORION_ERROR_HANDLE, "already freed");
-  check_json(orion_device_counters(device, &json), json, "\"loaded_programs\": 0");
+  GIVES(orion_device_counters(device, &json), "\"loaded_programs\": 0");
   CHECK(orion_device_close(device) == ORION_OK);
   REFUSES(orion_device_close(device), ORION_ERROR_HANDLE, "already freed");
 }
@@ -262,14 +264,14 @@ int main(int count, char **arguments) {
   CHECK(orion_abi_version() == ORION_ABI_VERSION);
   CHECK(strcmp(orion_last_error(), "") == 0);
   char *json = NULL;
-  check_json(orion_profile_names(&json), json, "\"m4-macos15\"");
-  check_json(orion_profile_json("m4-macos15", &json), json, "\"width_multiple\": 32");
-  check_json(orion_file_sha256("/dev/null", &json), json, "e3b0c44298fc1c149afbf4c8996fb924");
+  GIVES(orion_profile_names(&json), "\"m4-macos15\"");
+  GIVES(orion_profile_json("m4-macos15", &json), "\"width_multiple\": 32");
+  GIVES(orion_file_sha256("/dev/null", &json), "e3b0c44298fc1c149afbf4c8996fb924");
   for (int i = 2; i < count; i += 1) {
     misuse(arguments[i], weights);
     run(arguments[i], weights);
     printf("%s: %s\n", arguments[i], failures == 0 ? "ok" : "FAILED");
   }
-  check_json(orion_cache_json(NULL, &json), json, "\"kind\": \"models\"");
+  GIVES(orion_cache_json(NULL, &json), "\"kind\": \"models\"");
   return failures == 0 ? 0 : 1;
 }
