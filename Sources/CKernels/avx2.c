@@ -1,4 +1,5 @@
-// The inner loops for x86-64 with AVX2, FMA and F16C; machine.c asks the processor before it takes them.
+// The inner loops for x86-64 with AVX2, FMA and F16C; machine.c asks the processor before it
+// takes them.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <math.h>

@@ -5,8 +5,8 @@
 
 enum { CAST_BLOCK = 1 << 16 };
 
-typedef void (*cast_run)(const orion_kernels *kernels, const void *source, void *target, size_t from,
-                         size_t count);
+typedef void (*cast_run)(const orion_kernels *kernels, const void *source, void *target,
+                         size_t from, size_t count);
 
 typedef struct {
   cast_run run;

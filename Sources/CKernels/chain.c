@@ -1,5 +1,5 @@
-// Element-wise chains: a block of values goes through all instructions before the next block is read. It knows
-// shapes and strides; the arithmetic is chain_kernel.h's.
+// Element-wise chains: a block of values goes through all instructions before the next block is
+// read. It knows shapes and strides; the arithmetic is chain_kernel.h's.
 #include <string.h>
 
 #include "kernels.h"
@@ -87,8 +87,8 @@ static void copy_run(const float *source, size_t stride, size_t count, float *ta
 }
 
 // Writes the operand's values [first, first + count), in the order of the results.
-static void gather_operand(const chain_job *job, const chain_operand *operand, size_t first, size_t count,
-                           float *target) {
+static void gather_operand(const chain_job *job, const chain_operand *operand, size_t first,
+                           size_t count, float *target) {
   size_t position[ORION_CHAIN_AXES];
   size_t rest = first, offset = 0;
   for (size_t axis = job->axes; axis-- > 0; rest /= job->shape[axis]) {

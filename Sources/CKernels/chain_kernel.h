@@ -1,9 +1,11 @@
-// One instruction of an element-wise chain over a block of values. Included by avx2.c and portable.c.
+// One instruction of an element-wise chain over a block of values. Included by avx2.c and
+// portable.c.
 #ifndef ORION_CHAIN_KERNEL_H
 #define ORION_CHAIN_KERNEL_H
 #include "function.h"
 
-// Arithmetic whose fp32 result, rounded to fp16, is the exact result rounded once when the operands are fp16.
+// Arithmetic whose fp32 result, rounded to fp16, is the exact result rounded once when the
+// operands are fp16.
 #define EACH(expression)                                               \
   for (size_t i = 0; i < count; i += 8) {                              \
     const float8 x = load8(left + i);                                  \
@@ -17,12 +19,12 @@
   }                                                                    \
   return
 // Functions computed in double and rounded once.
-#define EACH_WIDE(function)                                            \
-  for (size_t i = 0; i < count; i += 8) {                              \
-    const float8 x = load8(left + i);                                  \
-    const double4 low = function(low4(x)), high = function(high4(x));  \
+#define EACH_WIDE(function)                                              \
+  for (size_t i = 0; i < count; i += 8) {                                \
+    const float8 x = load8(left + i);                                    \
+    const double4 low = function(low4(x)), high = function(high4(x));    \
     store8(target + i, half ? join_half8(low, high) : join8(low, high)); \
-  }                                                                    \
+  }                                                                      \
   return
 
 INLINE float8 sign8(float8 x) {

@@ -1,5 +1,5 @@
-// A fast 64-bit checksum that finds damage and resists nobody. Every step can be undone when the bytes are known,
-// so bytes that differ in a single 8-byte word never have the same checksum.
+// A fast 64-bit checksum that finds damage and resists nobody. Every step can be undone when the
+// bytes are known, so bytes that differ in a single 8-byte word never have the same checksum.
 #include <string.h>
 
 #include "kernels.h"
@@ -10,9 +10,7 @@ static const uint64_t odd_a = 0xd6e8feb86659fd93, odd_b = 0x9fb21c651e98df25;
 
 static uint64_t rotate(uint64_t x, int count) { return x << count | x >> (64 - count); }
 
-static uint64_t absorb(uint64_t state, uint64_t word) {
-  return rotate((state ^ word) * odd_a, 29);
-}
+static uint64_t absorb(uint64_t state, uint64_t word) { return rotate((state ^ word) * odd_a, 29); }
 
 static uint64_t scramble(uint64_t x) {
   x = (x ^ (x >> 32)) * odd_b;

@@ -1,4 +1,5 @@
-// Copies between dense and strided arrays of 4-byte elements. It knows nothing of what the elements mean.
+// Copies between dense and strided arrays of 4-byte elements. It knows nothing of what the
+// elements mean.
 #include <string.h>
 
 #include "kernels.h"
@@ -11,7 +12,7 @@ typedef struct {
   size_t axes;
   size_t shape[ORION_CHAIN_AXES];
   size_t from[ORION_CHAIN_AXES], to[ORION_CHAIN_AXES];  // strides of source and target
-  size_t planes;  // products of all axes but the last two
+  size_t planes;                                        // products of all axes but the last two
 } copy_job;
 
 static void swap_axes(copy_job *job, size_t a, size_t b) {
@@ -33,8 +34,8 @@ static void append_axis(copy_job *job, size_t size, size_t from, size_t to) {
   job->axes++;
 }
 
-// The order of a copy is free: the axis that is dense in the target goes last, and before it the one that is
-// closest in the source.
+// The order of a copy is free: the axis that is dense in the target goes last, and before it the
+// one that is closest in the source.
 static void order_axes(copy_job *job) {
   const size_t last = job->axes - 1;
   for (size_t axis = 0; axis < last; axis++) {

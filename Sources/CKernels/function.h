@@ -1,5 +1,6 @@
-// The functions of one variable, in double, accurate to a few units in its last place: rounding their result to
-// fp32 or fp16 gives the nearest value but for rare near-ties. And the exponential in fp32 for softmax.
+// The functions of one variable, in double, accurate to a few units in its last place: rounding
+// their result to fp32 or fp16 gives the nearest value but for rare near-ties. And the
+// exponential in fp32 for softmax.
 #ifndef ORION_FUNCTION_H
 #define ORION_FUNCTION_H
 #include "vector.h"
@@ -25,10 +26,17 @@ typedef struct {
 
 INLINE exp_parts exp_from_parts4(double4 shifted, double4 r) {
   // 1/12!, 1/11!, ... 1/2!
-  static const double terms[] = {
-      2.08767569878681e-09,   2.505210838544172e-08, 2.755731922398589e-07, 2.7557319223985893e-06,
-      2.48015873015873e-05,   1.984126984126984e-04, 1.3888888888888889e-03, 8.333333333333333e-03,
-      4.1666666666666664e-02, 1.6666666666666666e-01, 0.5};
+  static const double terms[] = {2.08767569878681e-09,
+                                 2.505210838544172e-08,
+                                 2.755731922398589e-07,
+                                 2.7557319223985893e-06,
+                                 2.48015873015873e-05,
+                                 1.984126984126984e-04,
+                                 1.3888888888888889e-03,
+                                 8.333333333333333e-03,
+                                 4.1666666666666664e-02,
+                                 1.6666666666666666e-01,
+                                 0.5};
   const double4 rest = fma4(r * r, POLYNOMIAL(r, terms), r);
   // The integer n stands in the low bits of the shifted value.
   const double4 power = (double4)(((uint4)shifted + 1023) << 52);
@@ -83,15 +91,17 @@ INLINE double4 gelu_tanh4(double4 x) {
 
 // ---- the error function ----
 
-// e^(z^2) erfc(z) (1 + 2z) as a polynomial of (z - 2) / (z + 2), for 0 <= z <= 12, where erfc leaves fp32.
+// e^(z^2) erfc(z) (1 + 2z) as a polynomial of (z - 2) / (z + 2), for 0 <= z <= 12, where erfc
+// leaves fp32.
 INLINE double4 erfc_positive4(double4 z) {
   static const double terms[] = {
-      -9.8131811631435146e-8, -4.9401423716938729e-7, -6.5740744856957378e-7, 1.1998868709219292e-6,
-      5.0562897518467332e-6,  3.8410208690973216e-6,  -1.3366967959562301e-5, -3.6446672282201524e-5,
-      -1.5574408783304974e-6, 0.00015103748609482661, 0.00020637741341492901, -0.00045433932490468967,
-      -0.0014568151812060438, 0.0012713387029176044,  0.0087226539528155607,  -0.008034015062465339,
-      -0.054220000993979377,  0.16405128003282169,    -0.16603039761528407,   -0.092763826585740723,
-      1.2769783815525288};
+      -9.8131811631435146e-8, -4.9401423716938729e-7, -6.5740744856957378e-7,
+      1.1998868709219292e-6,  5.0562897518467332e-6,  3.8410208690973216e-6,
+      -1.3366967959562301e-5, -3.6446672282201524e-5, -1.5574408783304974e-6,
+      0.00015103748609482661, 0.00020637741341492901, -0.00045433932490468967,
+      -0.0014568151812060438, 0.0012713387029176044,  0.0087226539528155607,
+      -0.008034015062465339,  -0.054220000993979377,  0.16405128003282169,
+      -0.16603039761528407,   -0.092763826585740723,  1.2769783815525288};
   const double4 held = select4(z > 12, all4(12), z);
   const double4 scaled = POLYNOMIAL((held - 2) / (held + 2), terms) / (1 + 2 * held);
   return scaled * exp4(-z * z);
@@ -103,16 +113,15 @@ INLINE double4 erfc4(double4 x) {
 INLINE double4 erf4(double4 x) {
   // erf(x) / x as a polynomial of x^2, for |x| <= 1.
   static const double terms[] = {
-      9.4285969568341643e-9,  -1.5188281247335167e-7, 1.6310356513871741e-6,  -1.4913300906316396e-5,
-      0.00012054681918310599, -0.00085483048717827406, 0.0052239771541053047, -0.026866170586496872,
-      0.11283791670580422,    -0.376126389031744,     1.1283791670955122};
+      9.4285969568341643e-9,  -1.5188281247335167e-7, 1.6310356513871741e-6,
+      -1.4913300906316396e-5, 0.00012054681918310599, -0.00085483048717827406,
+      0.0052239771541053047,  -0.026866170586496872,  0.11283791670580422,
+      -0.376126389031744,     1.1283791670955122};
   const double4 small = x * POLYNOMIAL(x * x, terms);
   const double4 large = sign_of4(1 - erfc_positive4(abs4(x)), x);
   return select4(abs4(x) <= 1, small, large);
 }
-INLINE double4 gelu_exact4(double4 x) {
-  return x * (0.5 * erfc4(x * -0.70710678118654752440));
-}
+INLINE double4 gelu_exact4(double4 x) { return x * (0.5 * erfc4(x * -0.70710678118654752440)); }
 
 // ---- logarithm ----
 
@@ -127,7 +136,8 @@ INLINE double4 log4(double4 x) {
   const double4 m = (double4)((bits & 0x000fffffffffffff) + root);
   const double4 s = (m - 1) / (m + 1), square = s * s;
   const double4 log_m = fma4(s * square, POLYNOMIAL(square, terms), 2 * s);
-  const double4 inner = fma4(e, all4(0x1.62e42fefa39efp-1), fma4(e, all4(0x1.abc9e3b39803fp-56), log_m));
+  const double4 inner =
+      fma4(e, all4(0x1.62e42fefa39efp-1), fma4(e, all4(0x1.abc9e3b39803fp-56), log_m));
   const double4 outer = select4(x == 0, -infinity4(), select4(x > 0, x, all4(__builtin_nan(""))));
   return select4((x > 0) & (x < infinity4()), inner, select4(x != x, x, outer));
 }
@@ -136,8 +146,9 @@ INLINE double4 log4(double4 x) {
 
 // sin(x + quarter pi/2) for |x| < 2^30; the C library beyond.
 INLINE double4 sine4(double4 x, int64_t quarter) {
-  static const double sine[] = {1.605904383682161e-10, -2.505210838544172e-08, 2.7557319223985893e-06,
-                                -1.984126984126984e-04, 8.333333333333333e-03, -1.6666666666666666e-01};
+  static const double sine[] = {1.605904383682161e-10,  -2.505210838544172e-08,
+                                2.7557319223985893e-06, -1.984126984126984e-04,
+                                8.333333333333333e-03,  -1.6666666666666666e-01};
   static const double cosine[] = {4.779477332387385e-14,  -1.1470745597729725e-11,
                                   2.08767569878681e-09,   -2.755731922398589e-07,
                                   2.48015873015873e-05,   -1.3888888888888889e-03,
@@ -163,9 +174,12 @@ INLINE double4 sine4(double4 x, int64_t quarter) {
 
 // ---- the exponential in fp32 ----
 
-// Less than 1 unit in the last place, subnormal results included.
-INLINE float8 exp_fast8(float8 x) {
-  x = select8(x < -104, all8(-104), select8(x > 89, all8(89), x));
+typedef struct {
+  float8 fraction;  // e^x = fraction 2^power
+  int8 power;
+} float_exp_parts;
+
+INLINE float_exp_parts exp_parts8(float8 x) {
   const float8 shifted = fma8(x, all8(0x1.715476p+0f), all8(0x1.8p23f));
   const float8 n = shifted - 0x1.8p23f;
   float8 r = fma8(n, all8(-0x1.62e400p-1f), x);
@@ -174,11 +188,16 @@ INLINE float8 exp_fast8(float8 x) {
   sum = fma8(sum, r, all8(0.0416665538f));
   sum = fma8(sum, r, all8(0.166665763f));
   sum = fma8(sum, r, all8(0.5f));
-  sum = fma8(r * r, sum, r) + 1;
-  // 2^n in two factors, as n goes beyond the exponents that fp32 has.
-  const int8 whole = (int8)shifted - 0x4b400000, half = whole >> 1;
-  const float8 first = (float8)((half + 127) << 23), second = (float8)((whole - half + 127) << 23);
-  return sum * first * second;
+  return (float_exp_parts){fma8(r * r, sum, r) + 1, (int8)shifted - 0x4b400000};
+}
+
+// For x <= 0, to less than 1 unit in the last place; 0 where e^x is nearly no normal number any
+// more. Lanes with nothing left compute e^0, as multiplications that underflow are slow.
+INLINE float8 exp_weight8(float8 x) {
+  const int8 gone = x < -87;
+  const float_exp_parts parts = exp_parts8(select8(gone, all8(0), x));
+  const float8 scale = (float8)((parts.power + 127) << 23);
+  return (float8)(~gone & (int8)(parts.fraction * scale));
 }
 
 #endif

@@ -19,6 +19,7 @@ const orion_kernels KERNELS_TABLE = {
     .affine = affine_any,
     .exponentials = exponentials_any,
     .softmax = softmax_any,
+    .highest = row_highest,
     .probabilities = probabilities_row,
     .scale_mask = scale_mask_row,
 };

@@ -1,48 +1,57 @@
-// What the kernels' files share: the table of inner loops, each compiled once for AVX2 and once in plain C,
-// scratch memory, and the rule for when work is worth the pool.
+// What the kernels' files share: the table of inner loops, each compiled once for AVX2 and once
+// in plain C, scratch memory, and the rule for when work is worth the pool.
 #ifndef ORION_KERNELS_PRIVATE_H
 #define ORION_KERNELS_PRIVATE_H
 
 #include "orion_kernels.h"
 
 enum {
-  PANEL = 16,           // channels of a panel: the vector axis of a product
-  TILE_COLUMNS = 6,     // columns of a tile: the broadcast axis of a product
-  PANELS_MAX = 4,       // panels that one tile may cover
-  CHAIN_BLOCK = 512,    // values of a chain's register
-  ROW_LANES = 8,        // partial sums of a reduction: element k goes to partial k % 8
-  ROW_COLUMNS = 64,     // columns that a reduction over a strided axis takes at once
+  PANEL = 16,         // channels of a panel: the vector axis of a product
+  TILE_COLUMNS = 6,   // columns of a tile: the broadcast axis of a product
+  PANELS_MAX = 4,     // panels that one tile may cover
+  CHAIN_BLOCK = 512,  // values of a chain's register
+  ROW_LANES = 8,      // partial sums of a reduction: element k goes to partial k % 8
+  ROW_COLUMNS = 64,   // columns that a reduction over a strided axis takes at once
 };
 
-// A part of a product: `panels` x 16 channels by `columns` columns over `terms` terms. The sums are read
-// from and written to `sums`, so that a product may be cut anywhere along its terms.
+// A part of a product: `panels` x 16 channels by `columns` columns over `terms` terms. The sums
+// are read from and written to `sums`, so that a product may be cut anywhere along its terms.
 typedef struct {
   size_t terms;
   size_t panels, columns;
-  const void *weights;  // panel p, term k, channel c at p * panel_step + k * term_step + c, in elements
+  // In elements: panel p, term k, channel c at p * panel_step + k * term_step + c.
+  const void *weights;
   size_t panel_step, term_step;
-  bool half;            // weights are fp16
-  const float *x;       // x[k * x_term + s * x_column]
+  bool half;       // weights are fp16
+  const float *x;  // x[k * x_term + s * x_column]
   size_t x_term, x_column;
-  float *sums;          // panel p, column s, channel c at p * sums_panel + s * 16 + c
+  float *sums;  // panel p, column s, channel c at p * sums_panel + s * 16 + c
   size_t sums_panel;
-  bool fresh;           // start from 0 instead of reading `sums`
+  bool fresh;  // start from 0 instead of reading `sums`
 } orion_tile;
 
 // Writes the finished sums of one panel.
 typedef struct {
-  const float *sums;    // column s, channel c at s * 16 + c
+  const float *sums;  // column s, channel c at s * 16 + c
   size_t columns, channels;
-  const float *bias;    // `channels` values or NULL
-  float *y;             // y[c * y_channel + s * y_column]
+  const float *bias;  // `channels` values or NULL
+  float *y;           // y[c * y_channel + s * y_column]
   size_t y_channel, y_column;
   orion_rounding rounding;
   float mac_limit;
 } orion_panel_store;
 
-// Terms of the sums of a row: x, |x|, x^2, (x - shift)^2, exp(x - shift); and product, maximum, minimum.
+// Terms of the sums of a row: x, |x|, x^2, (x - shift)^2, exp(x - shift); and product, maximum,
+// minimum.
 typedef enum {
-  ROW_SUM, ROW_ABS, ROW_SQUARE, ROW_DEVIATION, ROW_EXP, ROW_PRODUCT, ROW_MAX, ROW_MIN,
+  ROW_SUM,
+  ROW_ABS,
+  ROW_SQUARE,
+  ROW_DEVIATION,
+  ROW_EXP,
+  ROW_PRODUCT,
+  ROW_MAX,
+  ROW_MIN,
 } orion_row_fold;
 
 // How softmax and the norms map x once the statistics of its row are known, all in double:
@@ -77,9 +86,11 @@ typedef struct {
   void (*round_doubles)(const double *values, float *target, size_t count, bool half);
   void (*affine)(const orion_row_map *map);
   void (*exponentials)(const orion_row_map *map);
-  // Turns scores into exp(scores - max) and returns their sum, which is exact, so that it does not depend on
-  // where in the row a probability stands.
-  double (*probabilities)(float *scores, size_t count);
+  // The maximum, or NaN if there is one.
+  float (*highest)(const float *scores, size_t count);
+  // Turns scores into exp(scores - highest) and returns their sum, which is exact, so that it
+  // does not depend on where in the row a probability stands.
+  double (*probabilities)(float *scores, size_t count, float highest);
   // y[k] = exp(x[k] - max) / sum, in fp32 with a sum in double; as `fold`'s columns.
   void (*softmax)(const float *x, float *y, size_t count, size_t stride, size_t columns);
   // scores = scores * scale + mask; the mask may be NULL.
@@ -93,12 +104,20 @@ extern const orion_kernels orion_kernels_avx2;
 // The table in use.
 const orion_kernels *orion_kernels_current(void);
 
-// 64-byte aligned memory of the calling thread, kept until the thread ends; the next call with the same slot
-// may move or overwrite it. Ends the process when there is no memory.
-enum { SCRATCH_SUMS, SCRATCH_PANELS, SCRATCH_COLUMNS, SCRATCH_SCORES, SCRATCH_SLOTS };
+// 64-byte aligned memory of the calling thread, kept until the thread ends; the next call with
+// the same slot may move or overwrite it. Ends the process when there is no memory.
+enum {
+  SCRATCH_SUMS,
+  SCRATCH_PANELS,
+  SCRATCH_COLUMNS,
+  SCRATCH_SCORES,
+  SCRATCH_PACKED,
+  SCRATCH_SLOTS
+};
 void *orion_scratch(int slot, size_t bytes);
 
-// Runs the tasks on the pool if `work`, in units of about a nanosecond, repays waking it; else here.
+// Runs the tasks on the pool if `work`, in units of about a nanosecond, repays waking it; else
+// here.
 void orion_run_tasks(size_t count, size_t work, orion_task task, void *context);
 
 static inline size_t orion_ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }

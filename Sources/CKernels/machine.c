@@ -1,5 +1,5 @@
-// Which kernels run here, the scratch memory of each thread, and when work is worth the pool. It knows
-// nothing of the kernels but their table.
+// Which kernels run here, the scratch memory of each thread, and when work is worth the pool. It
+// knows nothing of the kernels but their table.
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

@@ -41,16 +41,17 @@ static void norm_part(const void *context, const orion_rows_part *part) {
   job->kernels->affine(&map);
 }
 
-void orion_layer_norm(const float *x, float *y, const float *gamma, const float *beta, float epsilon,
-                      size_t outer, size_t count, size_t inner, orion_rounding rounding) {
-  const norm_job job = {orion_kernels_current(),      x, y, gamma, beta, (double)epsilon, true,
+void orion_layer_norm(const float *x, float *y, const float *gamma, const float *beta,
+                      float epsilon, size_t outer, size_t count, size_t inner,
+                      orion_rounding rounding) {
+  const norm_job job = {orion_kernels_current(),     x, y, gamma, beta, (double)epsilon, true,
                         rounding != ORION_ROUND_NONE};
   orion_rows_run(outer, count, inner, 24, norm_part, &job);
 }
 
 void orion_rms_norm(const float *x, float *y, const float *gamma, float epsilon, size_t outer,
                     size_t count, size_t inner, orion_rounding rounding) {
-  const norm_job job = {orion_kernels_current(),      x, y, gamma, NULL, (double)epsilon, false,
+  const norm_job job = {orion_kernels_current(),     x, y, gamma, NULL, (double)epsilon, false,
                         rounding != ORION_ROUND_NONE};
   orion_rows_run(outer, count, inner, 20, norm_part, &job);
 }

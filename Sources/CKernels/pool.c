@@ -14,8 +14,8 @@ enum { THREADS_MAX = 256, SPINS_BETWEEN_CLOCKS = 64 };
 static const int64_t idle_spin_nanoseconds = 100 * 1000;
 static const int64_t busy_spin_nanoseconds = 50 * 1000;
 
-// The gate says in one word which region is open and how many workers are inside, so that a worker that
-// comes too late can never join: number of the region << 32 | OPEN | workers inside.
+// The gate says in one word which region is open and how many workers are inside, so that a
+// worker that comes too late can never join: number of the region << 32 | OPEN | workers inside.
 static const uint64_t gate_open = UINT64_C(1) << 31;
 static const uint64_t gate_inside = (UINT64_C(1) << 31) - 1;
 
@@ -68,8 +68,8 @@ static int core_count(void) {
   return count > THREADS_MAX ? THREADS_MAX : (int)count;
 }
 
-// A fork copies the pool's memory but not its workers, and perhaps in the middle of a region of another
-// thread: the child starts with a new pool of the same size.
+// A fork copies the pool's memory but not its workers, and perhaps in the middle of a region of
+// another thread: the child starts with a new pool of the same size.
 static void forget_workers(void) {
   pthread_mutex_init(&pool.region, NULL);
   pthread_mutex_init(&pool.sleep, NULL);

@@ -1,5 +1,6 @@
-// The product that linear.c, matmul.c and attention.c are made of. It decides blocks and packing; the arithmetic
-// is the tile's, and the order of a sum's terms is the same whatever is decided here.
+// The product that linear.c, matmul.c and attention.c are made of. It decides blocks and packing;
+// the arithmetic is the tile's, and the order of a sum's terms is the same whatever is decided
+// here.
 #include "product.h"
 
 #include <string.h>
@@ -9,7 +10,7 @@ enum {
   TERM_BLOCK_NARROW = 2048,  // the same when all columns are one tile and weights are read once
   COLUMN_BLOCK = 120,
   PANEL_BLOCK = 32,
-  X_NEAR = 64,               // rows of x as short as this need no packing
+  X_NEAR = 64,  // rows of x as short as this need no packing
 };
 
 // ---- packing of x ----
@@ -48,7 +49,7 @@ static bool x_needs_packing(const orion_product *product) {
 // Panels that one tile takes: few columns leave registers for more panels.
 static size_t panels_together(size_t columns) {
   if (columns == 1) return 4;
-  return columns <= 3 ? 2 : 1;
+  return columns == 2 ? 2 : 1;
 }
 
 // Points the tile at `tile->panels` panels from `panel` on, terms [first, first + tile->terms).
@@ -97,7 +98,8 @@ static void find_panels(const orion_kernels *kernels, const orion_product *produ
 
 // One block of terms: all panels of the part by all its tiles.
 static void add_block(const orion_kernels *kernels, const orion_product *product,
-                      orion_product_part part, size_t first, size_t terms, bool fresh, float *sums) {
+                      orion_product_part part, size_t first, size_t terms, bool fresh,
+                      float *sums) {
   const size_t tiles = orion_ceil_div(part.columns, TILE_COLUMNS);
   const float *x = product->x + first * product->x_term + part.column * product->x_column;
   const bool packs = x_needs_packing(product);
@@ -129,8 +131,8 @@ static void add_block(const orion_kernels *kernels, const orion_product *product
   }
 }
 
-void orion_product_add(const orion_product *product, orion_product_part part, size_t first, size_t last,
-                       bool fresh, float *sums) {
+void orion_product_add(const orion_product *product, orion_product_part part, size_t first,
+                       size_t last, bool fresh, float *sums) {
   const orion_kernels *kernels = orion_kernels_current();
   const size_t step = part.columns > TILE_COLUMNS ? TERM_BLOCK : TERM_BLOCK_NARROW;
   if (fresh && first == last) memset(sums, 0, part.panels * part.columns * PANEL * sizeof(float));
@@ -180,7 +182,8 @@ orion_product_plan orion_plan_product(const orion_product *product, size_t produ
   return plan;
 }
 
-void orion_product_task(const orion_product *product, const orion_product_plan *plan, size_t index) {
+void orion_product_task(const orion_product *product, const orion_product_plan *plan,
+                        size_t index) {
   const size_t panels = orion_ceil_div(product->channels, PANEL);
   // Neighbouring tasks share their weights.
   const size_t panel = index / plan->column_blocks * plan->panel_step;

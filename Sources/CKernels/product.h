@@ -1,5 +1,6 @@
-// The product that linear.c, matmul.c and attention.c are made of: one axis in panels of 16 channels, one axis of
-// columns, and terms that are added in order. It knows nothing of weights' files or of heads.
+// The product that linear.c, matmul.c and attention.c are made of: one axis in panels of 16
+// channels, one axis of columns, and terms that are added in order. It knows nothing of weights'
+// files or of heads.
 #ifndef ORION_PRODUCT_H
 #define ORION_PRODUCT_H
 
@@ -16,7 +17,7 @@ typedef struct {
   const float *x;                  // x[k * x_term + s * x_column]
   size_t x_term, x_column;
   const float *bias;
-  float *y;                        // y[c * y_channel + s * y_column]
+  float *y;  // y[c * y_channel + s * y_column]
   size_t y_channel, y_column;
   orion_rounding rounding;
   float mac_limit;
@@ -41,8 +42,8 @@ orion_product_plan orion_plan_product(const orion_product *product, size_t produ
 void orion_product_task(const orion_product *product, const orion_product_plan *plan, size_t index);
 
 // Adds terms [first, last) of the part to sums[panel][column][16]; `fresh` starts from 0.
-void orion_product_add(const orion_product *product, orion_product_part part, size_t first, size_t last,
-                       bool fresh, float *sums);
+void orion_product_add(const orion_product *product, orion_product_part part, size_t first,
+                       size_t last, bool fresh, float *sums);
 // Writes the part's finished sums to y.
 void orion_product_store(const orion_product *product, orion_product_part part, const float *sums);
 

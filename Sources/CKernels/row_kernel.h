@@ -1,6 +1,6 @@
-// The inner loops of reductions, softmax, norms and attention's probabilities. Sums run in double over eight
-// partial sums, element k in partial k % 8, for rows and for columns alike: a value does not depend on the
-// layout. Included by avx2.c and portable.c.
+// The inner loops of reductions, softmax, norms and attention's probabilities. Sums run in double
+// over eight partial sums, element k in partial k % 8, for rows and for columns alike: a value
+// does not depend on the layout. Included by avx2.c and portable.c.
 #ifndef ORION_ROW_KERNEL_H
 #define ORION_ROW_KERNEL_H
 #include "function.h"
@@ -88,23 +88,24 @@ INLINE void fold_columns(const orion_row_fold fold, const float *x, size_t count
       for (size_t g = 0; g < groups; g++) {
         double8 *to = &partial[lane][g];
         const double8 *from = &partial[lane + apart][g];
-        *to = (double8){fold_join4(fold, to->low, from->low), fold_join4(fold, to->high, from->high)};
+        *to =
+            (double8){fold_join4(fold, to->low, from->low), fold_join4(fold, to->high, from->high)};
       }
     }
   }
   memcpy(result, partial[0], columns * sizeof(double));
 }
 
-#define FOLD_CASE(fold)                                                        \
-  case fold:                                                                   \
-    if (stride == 1 && columns == 1) {                                         \
-      *result = fold_row(fold, x, count, shift == NULL ? 0 : *shift);          \
-      return;                                                                  \
-    }                                                                          \
+#define FOLD_CASE(fold)                                               \
+  case fold:                                                          \
+    if (stride == 1 && columns == 1) {                                \
+      *result = fold_row(fold, x, count, shift == NULL ? 0 : *shift); \
+      return;                                                         \
+    }                                                                 \
     return fold_columns(fold, x, count, stride, columns, shift, result);
 
-static void fold_any(orion_row_fold fold, const float *x, size_t count, size_t stride, size_t columns,
-                     const double *shift, double *result) {
+static void fold_any(orion_row_fold fold, const float *x, size_t count, size_t stride,
+                     size_t columns, const double *shift, double *result) {
   switch (fold) {
     FOLD_CASE(ROW_SUM)
     FOLD_CASE(ROW_ABS)
@@ -136,7 +137,8 @@ static void affine_row(const orion_row_map *map) {
   for (size_t k = 0; k < map->count; k += 8) {
     const size_t rest = map->count - k;
     const double8 x = widen(load_part8(map->x + k, rest));
-    const double8 gamma = double_or(map->gamma, k, rest, 1), beta = double_or(map->beta, k, rest, -0.f);
+    const double8 gamma = double_or(map->gamma, k, rest, 1),
+                  beta = double_or(map->beta, k, rest, -0.f);
     const double4 low = affine4(x.low, shift, scale, gamma.low, beta.low);
     const double4 high = affine4(x.high, shift, scale, gamma.high, beta.high);
     store_part8(map->y + k, join_rounded8(low, high, map->half), rest);

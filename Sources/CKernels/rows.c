@@ -3,7 +3,7 @@
 
 typedef struct {
   size_t outer, count, inner;
-  size_t groups;         // of columns, for one outer index
+  size_t groups;  // of columns, for one outer index
   size_t parts_of_task;
   orion_rows_work work;
   const void *context;

@@ -1,5 +1,5 @@
-// How reductions, softmax and norms cut [outer][count][inner] into tasks: dense rows when inner is 1, else
-// groups of columns. It knows nothing of what is done with a row.
+// How reductions, softmax and norms cut [outer][count][inner] into tasks: dense rows when inner
+// is 1, else groups of columns. It knows nothing of what is done with a row.
 #ifndef ORION_ROWS_H
 #define ORION_ROWS_H
 

@@ -1,4 +1,5 @@
-// The inner loops of softmax in fp32 and of attention's probabilities. Included by avx2.c and portable.c.
+// The inner loops of softmax in fp32 and of attention's probabilities. Included by avx2.c and
+// portable.c.
 #ifndef ORION_SOFTMAX_KERNEL_H
 #define ORION_SOFTMAX_KERNEL_H
 #include "row_kernel.h"
@@ -17,50 +18,71 @@ INLINE float8 load_scores8(const float *scores, size_t count) {
   return select8(lane < (int32_t)count, load_part8(scores, count), lowest);
 }
 
-INLINE float row_highest(const float *x, size_t count) {
-  float8 highest = all8(-__builtin_inff());
-  for (size_t i = 0; i < count; i += 8) highest = max8(load_scores8(x + i, count - i), highest);
-  return highest_of8(highest);
+static float row_highest(const float *x, size_t count) {
+  float8 highest = all8(-__builtin_inff()), other = highest;
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    highest = max8(load8(x + i), highest);
+    other = max8(load8(x + i + 8), other);
+  }
+  for (; i < count; i += 8) highest = max8(load_scores8(x + i, count - i), highest);
+  return highest_of8(max8(highest, other));
 }
 
-static double probabilities_row(float *scores, size_t count) {
-  const float top = row_highest(scores, count);
-  // Multiples of 2^-34 below 2^18 add up without rounding in a double, in any order. The largest term is 1, so
-  // what the cut loses is lost far below fp32's last place.
+INLINE double sum_of4(double4 x) { return (x[0] + x[2]) + (x[1] + x[3]); }
+
+// Multiples of 2^-34 below 2^18 add up without rounding in a double, in any order. The largest
+// term is 1, so what the cut loses is lost far below fp32's last place.
+INLINE double8 add_cut(double8 sum, float8 value) {
   const double cut = 0x1.8p18;
-  double4 low = all4(0), high = all4(0);
-  for (size_t i = 0; i < count; i += 8) {
-    const float8 value = exp_fast8(load_scores8(scores + i, count - i) - top);
-    store_part8(scores + i, value, count - i);
-    low += (low4(value) + cut) - cut;
-    high += (high4(value) + cut) - cut;
+  return (double8){sum.low + ((low4(value) + cut) - cut), sum.high + ((high4(value) + cut) - cut)};
+}
+
+static double probabilities_row(float *scores, size_t count, float top) {
+  double8 sum = {0};
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const float8 value = exp_weight8(load8(scores + i) - top);
+    store8(scores + i, value);
+    sum = add_cut(sum, value);
   }
-  const double4 sum = low + high;
-  return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+  if (i < count) {
+    const float8 value = exp_weight8(load_scores8(scores + i, count - i) - top);
+    store_part8(scores + i, value, count - i);
+    sum = add_cut(sum, value);
+  }
+  return sum_of4(sum.low + sum.high);
 }
 
 static void scale_mask_row(float *scores, const float *mask, float scale, size_t count) {
-  for (size_t i = 0; i < count; i += 8) {
-    float8 value = load_part8(scores + i, count - i) * scale;
-    if (mask != NULL) value += load_part8(mask + i, count - i);
-    store_part8(scores + i, value, count - i);
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const float8 value = load8(scores + i) * scale;
+    store8(scores + i, mask == NULL ? value : value + load8(mask + i));
+  }
+  for (; i < count; i++) {
+    const float value = scores[i] * scale;
+    scores[i] = mask == NULL ? value : value + mask[i];
   }
 }
 
 static void softmax_row(const float *x, float *y, size_t count) {
   const float top = row_highest(x, count);
-  double4 low = all4(0), high = all4(0);
-  for (size_t i = 0; i < count; i += 8) {
-    const float8 value = exp_fast8(load_scores8(x + i, count - i) - top);
+  double8 sum = {0};
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const float8 value = exp_weight8(load8(x + i) - top);
+    store8(y + i, value);
+    sum = (double8){sum.low + low4(value), sum.high + high4(value)};
+  }
+  if (i < count) {
+    const float8 value = exp_weight8(load_scores8(x + i, count - i) - top);
     store_part8(y + i, value, count - i);
-    low += low4(value);
-    high += high4(value);
+    sum = (double8){sum.low + low4(value), sum.high + high4(value)};
   }
-  const double4 sum = low + high;
-  const float total = (float)((sum[0] + sum[2]) + (sum[1] + sum[3]));
-  for (size_t i = 0; i < count; i += 8) {
-    store_part8(y + i, load_part8(y + i, count - i) / total, count - i);
-  }
+  const float total = (float)sum_of4(sum.low + sum.high);
+  for (i = 0; i + 8 <= count; i += 8) store8(y + i, load8(y + i) / total);
+  for (; i < count; i++) y[i] /= total;
 }
 
 // Eight columns, in the order of a row's partial sums.
@@ -69,7 +91,7 @@ static void softmax_columns(const float *x, float *y, size_t count, size_t strid
   for (size_t k = 0; k < count; k++) top = max8(load_part8(x + k * stride, columns), top);
   double8 partial[ROW_LANES] = {0};
   for (size_t k = 0; k < count; k++) {
-    const float8 value = exp_fast8(load_part8(x + k * stride, columns) - top);
+    const float8 value = exp_weight8(load_part8(x + k * stride, columns) - top);
     store_part8(y + k * stride, value, columns);
     partial[k % ROW_LANES].low += low4(value);
     partial[k % ROW_LANES].high += high4(value);

@@ -1,13 +1,14 @@
-// The inner loops of every product: packing a panel of 16 channels, a register tile of panels by columns, and the
-// writing of finished sums. One fused multiply-add per term, in the order of the terms. Included by avx2.c and
-// portable.c.
+// The inner loops of every product: packing a panel of 16 channels, a register tile of panels by
+// columns, and the writing of finished sums. One fused multiply-add per term, in the order of the
+// terms. Included by avx2.c and portable.c.
 #ifndef ORION_TILE_KERNEL_H
 #define ORION_TILE_KERNEL_H
 #include "vector.h"
 
 // ---- the tile ----
 
-INLINE void run_tile(const orion_tile *tile, const int panels, const int columns, const bool half) {
+INLINE void run_tile(const orion_tile *tile, const int panels, const int columns, const bool half,
+                     const bool dense) {
   float8 sums[PANELS_MAX][TILE_COLUMNS][2];
 #pragma clang loop unroll(full)
   for (int p = 0; p < panels; p++) {
@@ -21,8 +22,10 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
   const size_t bytes = half ? sizeof(uint16_t) : sizeof(float);
   const char *weights = tile->weights;
   const size_t panel_bytes = tile->panel_step * bytes, term_bytes = tile->term_step * bytes;
-  const float *x = tile->x;
-  const size_t x_column = tile->x_column, x_term = tile->x_term;
+  // Columns 0 to 2 and 3 to 5 are reached from two addresses; the compiler must not chain them.
+  const float *near_x = tile->x, *far_x = near_x + 3 * tile->x_column;
+  __asm__("" : "+r"(far_x));
+  const size_t x_column = dense ? 1 : tile->x_column, x_term = tile->x_term;
   for (size_t k = 0; k < tile->terms; k++) {
 #pragma clang loop unroll(full)
     for (int p = 0; p < panels; p++) {
@@ -37,13 +40,16 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
       }
 #pragma clang loop unroll(full)
       for (int s = 0; s < columns; s++) {
-        const float8 value = all8(x[(size_t)s * x_column]);
+        const float *x =
+            s < 3 || dense ? near_x + (size_t)s * x_column : far_x + (size_t)(s - 3) * x_column;
+        const float8 value = all8(*x);
         sums[p][s][0] = fma8(low, value, sums[p][s][0]);
         sums[p][s][1] = fma8(high, value, sums[p][s][1]);
       }
     }
     weights += term_bytes;
-    x += x_term;
+    near_x += x_term;
+    far_x += x_term;
   }
 #pragma clang loop unroll(full)
   for (int p = 0; p < panels; p++) {
@@ -56,28 +62,29 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
   }
 }
 
-// Shapes with enough independent sums to hide the latency of the multiply-add, and few enough for the registers.
-#define TILE_SHAPES(half)                                \
-  switch (tile->panels * 8 + tile->columns) {            \
-    case 1 * 8 + 1: return run_tile(tile, 1, 1, half);   \
-    case 1 * 8 + 2: return run_tile(tile, 1, 2, half);   \
-    case 1 * 8 + 3: return run_tile(tile, 1, 3, half);   \
-    case 1 * 8 + 4: return run_tile(tile, 1, 4, half);   \
-    case 1 * 8 + 5: return run_tile(tile, 1, 5, half);   \
-    case 1 * 8 + 6: return run_tile(tile, 1, 6, half);   \
-    case 2 * 8 + 2: return run_tile(tile, 2, 2, half);   \
-    case 2 * 8 + 3: return run_tile(tile, 2, 3, half);   \
-    case 4 * 8 + 1: return run_tile(tile, 4, 1, half);   \
+// Shapes with enough independent sums to hide the latency of the multiply-add, and few enough for
+// the registers. `dense`: the columns of x are next to each other.
+#define TILE_SHAPES(half, dense)                              \
+  switch (tile->panels * 8 + tile->columns) {                 \
+    case 1 * 8 + 1: return run_tile(tile, 1, 1, half, dense); \
+    case 1 * 8 + 2: return run_tile(tile, 1, 2, half, dense); \
+    case 1 * 8 + 3: return run_tile(tile, 1, 3, half, dense); \
+    case 1 * 8 + 4: return run_tile(tile, 1, 4, half, dense); \
+    case 1 * 8 + 5: return run_tile(tile, 1, 5, half, dense); \
+    case 1 * 8 + 6: return run_tile(tile, 1, 6, half, dense); \
+    case 2 * 8 + 2: return run_tile(tile, 2, 2, half, dense); \
+    case 4 * 8 + 1: return run_tile(tile, 4, 1, half, dense); \
   }
 
-static void tile_float(const orion_tile *tile) { TILE_SHAPES(false) }
-static void tile_half(const orion_tile *tile) { TILE_SHAPES(true) }
+static void tile_dense(const orion_tile *tile) { TILE_SHAPES(false, true) }
+static void tile_strided(const orion_tile *tile) { TILE_SHAPES(false, false) }
+static void tile_half_dense(const orion_tile *tile) { TILE_SHAPES(true, true) }
+static void tile_half_strided(const orion_tile *tile) { TILE_SHAPES(true, false) }
 static void tile_any(const orion_tile *tile) {
-  if (tile->half) {
-    tile_half(tile);
-  } else {
-    tile_float(tile);
-  }
+  const bool dense = tile->x_column == 1 || tile->columns == 1;
+  if (tile->half) return dense ? tile_half_dense(tile) : tile_half_strided(tile);
+  if (dense) return tile_dense(tile);
+  tile_strided(tile);
 }
 
 // ---- packing ----
@@ -124,8 +131,8 @@ static void pack_any(const float *source, size_t channel_step, size_t term_step,
   }
 }
 
-static void pack_panel(const float *source, size_t channel_step, size_t term_step,
-                       size_t channels, size_t terms, float *target) {
+static void pack_panel(const float *source, size_t channel_step, size_t term_step, size_t channels,
+                       size_t terms, float *target) {
   if (channel_step == 1) return pack_rows(source, term_step, channels, terms, target);
   size_t done = 0;
   if (term_step == 1 && channels == PANEL) {
@@ -156,7 +163,8 @@ INLINE float8 finish8(float8 sum, float8 bias, orion_rounding rounding, float li
 }
 
 // Up to eight columns of up to eight channels.
-static void store_square(const orion_panel_store *store, size_t first_channel, size_t first_column) {
+static void store_square(const orion_panel_store *store, size_t first_channel,
+                         size_t first_column) {
   const size_t channels = orion_min(8, store->channels - first_channel);
   const size_t columns = orion_min(8, store->columns - first_column);
   const float8 none = all8(0);

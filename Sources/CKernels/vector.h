@@ -1,5 +1,5 @@
-// Vectors of eight floats and of four doubles, written once: avx2.c and portable.c compile the same text for
-// different machines and get the same bits. It knows no kernel.
+// Vectors of eight floats and of four doubles, written once: avx2.c and portable.c compile the
+// same text for different machines and get the same bits. It knows no kernel.
 //
 // KERNELS_AVX2 is defined by avx2.c, which also gives every function the target.
 #ifndef ORION_VECTOR_H
@@ -133,8 +133,8 @@ INLINE float8 join8(double4 low, double4 high) {
   const float4 a = __builtin_convertvector(low, float4), b = __builtin_convertvector(high, float4);
   return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
 }
-// Cuts a double to a float's 24 bits, setting the last one if anything was lost ("round to odd"): rounding that
-// to fp16 gives what rounding the double once would give.
+// Cuts a double to a float's 24 bits, setting the last one if anything was lost ("round to odd"):
+// rounding that to fp16 gives what rounding the double once would give.
 INLINE double4 odd4(double4 x) {
   const uint64_t lost = (UINT64_C(1) << 29) - 1;
   const uint4 bits = (uint4)x;

@@ -19,7 +19,7 @@ private struct Segment {
 private struct Attention {
   let groups: Int, heads: Int, queries: Int, features: Int, valueFeatures: Int
   let query: [Float]  // [group][head][feature][query]
-  let whole: Segment
+  var whole: Segment
   var positionsFirst = false
   let scale: Float = 0.3
 
@@ -216,6 +216,32 @@ extension Kernels {
         let expected = (0..<2 * 3 * 16).map { whole[$0 * 70 + column] }
         #expect(firstDifference(one.run([one.whole]), expected) == nil, "query \(column)")
       }
+    }
+
+    @Test func causalMasksLeaveLaterPositionsOut() {
+      var random = Random(88)
+      let length = 110
+      var attention = Attention(2, 1, length, 16, 16, length: length, random: &random)
+      attention.whole.mask = (0..<length * length).map { $0 % length > $0 / length ? -1e9 : 0 }
+      let output = attention.run([attention.whole])
+      let worst = zip(output, attention.exact()).map { abs(Double($0) - $1) }.max()!
+      #expect(worst < 2e-5)
+      for column in [0, 15, 16, 109] {
+        let one = attention.only(column)
+        let expected = (0..<2 * 16).map { output[$0 * length + column] }
+        #expect(firstDifference(one.run([one.whole]), expected) == nil, "query \(column)")
+      }
+    }
+
+    @Test func queryThatSeesNothingAveragesAllValues() {
+      var random = Random(89)
+      let length = 40
+      var attention = Attention(1, 1, 2, 4, 1, length: length, random: &random)
+      attention.whole.mask = (0..<2 * length).map { $0 < length ? -1e9 : $0 == length ? 0 : -1e9 }
+      let output = attention.run([attention.whole])
+      let mean = attention.whole.value.reduce(0, +) / Float(length)
+      #expect(abs(output[0] - mean) < 1e-6)
+      #expect(output[1] == attention.whole.value[0])
     }
 
     @Test func layoutTablesAndThreadsDoNotChangeBits() {

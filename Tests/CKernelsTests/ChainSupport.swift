@@ -22,9 +22,11 @@ private func axes(_ values: [Int]) -> Axes {
   return (v[0], v[1], v[2], v[3], v[4], v[5])
 }
 
-/// Runs a chain and returns its results, one per register named.
+/// Runs a chain and returns its results, one per register named. `replacing`: the only result takes the
+/// place of the first operand.
 func chain(
-  shape: [Int], operands: [Operand], _ instructions: [Instruction], results: [Int8]
+  shape: [Int], operands: [Operand], _ instructions: [Instruction], results: [Int8],
+  replacing: Bool = false
 ) -> [[Float]] {
   let count = shape.reduce(1, *)
   let memory = operands.map { operand -> UnsafeMutablePointer<Float> in
@@ -32,8 +34,11 @@ func chain(
     pointer.initialize(from: operand.values, count: operand.values.count)
     return pointer
   }
-  let targets = results.map { _ in UnsafeMutablePointer<Float>.allocate(capacity: max(count, 1)) }
-  defer { for pointer in memory + targets { pointer.deallocate() } }
+  let fresh = (replacing ? [] : results).map { _ in
+    UnsafeMutablePointer<Float>.allocate(capacity: max(count, 1))
+  }
+  let targets = replacing ? [memory[0]] : fresh
+  defer { for pointer in memory + fresh { pointer.deallocate() } }
   let steps = instructions.map {
     orion_chain_instruction(
       op: $0.op, target: $0.target, left: $0.left, right: $0.right, rounding: $0.rounding,

@@ -97,24 +97,11 @@ extension Kernels {
 
     @Test func resultMayReplaceAnOperand() {
       var random = Random(35)
-      let count = 5003
-      let x = random.floats(count)
-      var memory = x
-      memory.withUnsafeMutableBufferPointer { memory in
-        var source: UnsafePointer<Float>? = UnsafePointer(memory.baseAddress)
-        var target: UnsafeMutablePointer<Float>? = memory.baseAddress
-        var stride = (1, 0, 0, 0, 0, 0)
-        var step = orion_chain_instruction(
-          op: ORION_ADD, target: 0, left: -1, right: -1, rounding: ORION_ROUND_NONE,
-          immediate: (0, 0))
-        var register: Int8 = 0
-        var args = orion_chain_args(
-          axes: 1, shape: (count, 0, 0, 0, 0, 0), operand_count: 1, operands: &source,
-          strides: &stride, instruction_count: 1, instructions: &step, result_count: 1,
-          results: &target, result_registers: &register)
-        orion_chain(&args)
-      }
-      #expect(memory == x.map { $0 + $0 })
+      let x = random.floats(5003)
+      let result = chain(
+        shape: [5003], operands: [Operand(values: x, strides: [1])],
+        [Instruction(op: ORION_ADD, target: 0, right: -1)], results: [0], replacing: true)
+      #expect(result[0] == x.map { $0 + $0 })
     }
   }
 }

@@ -80,8 +80,8 @@ private func samples(_ range: ClosedRange<Double>, _ count: Int) -> [Float] {
       sign: .plus, exponent: -random.below(140), significand: 1 + random.float() / 2)
     return range.lowerBound < 0 && random.below(2) == 0 ? -small : small
   }
-  return values + [0, .infinity, .nan, 1, 1e-45, 3e38]
-    + (range.lowerBound < 0 ? [-0.0, -.infinity, -1, -1e-45, -3e38] : [])
+  return values + [0, .infinity, .nan, 1, .leastNonzeroMagnitude, 3e38]
+    + (range.lowerBound < 0 ? [-0.0, -.infinity, -1, -.leastNonzeroMagnitude, -3e38] : [])
 }
 
 extension Kernels {

@@ -2,11 +2,13 @@
 // hashes, and the thread pool. C11, no state but the pool's. Chooses AVX2+FMA+F16C at run time on
 // x86-64; plain C elsewhere. Pointers must be valid for the sizes given; nothing is checked here.
 //
-// Legend: O output channels, K inner dimension, S columns (tokens). Strides count elements unless named
-// `bytes`. Float values are fp32 in memory; a value of type fp16 is an fp32 number that fp16 can hold.
+// Legend: O output channels, K inner dimension, S columns (tokens). Strides count elements unless
+// named `bytes`. Float values are fp32 in memory; a value of type fp16 is an fp32 number that
+// fp16 can hold.
 //
-// Order of summation: every product sum runs over k = 0, 1, 2, ... with one fused multiply-add each, in
-// fp32, starting from +0. It never depends on S, on the batch, on tiles or on the number of threads.
+// Order of summation: every product sum runs over k = 0, 1, 2, ... with one fused multiply-add
+// each, in fp32, starting from +0. It never depends on S, on the batch, on tiles or on the number
+// of threads.
 #ifndef ORION_KERNELS_H
 #define ORION_KERNELS_H
 
@@ -26,9 +28,10 @@ typedef void (*orion_task)(void *context, size_t index);
 int orion_pool_threads(void);
 // From 1 to 256. Not while a region runs.
 void orion_pool_set_threads(int count);
-// Runs task(context, i) for every i in [0, count), in any order, on the pool; returns when all are done.
-// Workers spin for some microseconds before they sleep, so that back-to-back regions cost little. Regions
-// from several threads run one after the other. A nested call runs on the calling thread alone.
+// Runs task(context, i) for every i in [0, count), in any order, on the pool; returns when all
+// are done. Workers spin for some microseconds before they sleep, so that back-to-back regions
+// cost little. Regions from several threads run one after the other. A nested call runs on the
+// calling thread alone.
 void orion_pool_run(size_t count, orion_task task, void *context);
 
 // ---- rounding -------------------------------------------------------------------------------
@@ -52,7 +55,8 @@ void orion_round_f16(const float *source, float *target, size_t count);
 
 // ---- products with packed weights (linear.c) ------------------------------------------------
 
-// How packed weights are stored; panels of 16 output channels, [ceil(O/16)][K][16], the last one filled with 0.
+// How packed weights are stored; panels of 16 output channels, [ceil(O/16)][K][16], the last one
+// filled with 0.
 typedef enum {
   ORION_PACKED_F32 = 0,
   ORION_PACKED_F16 = 1,
@@ -107,8 +111,8 @@ void orion_matmul(const orion_matmul_args *args);
 typedef enum {
   // two operands
   ORION_ADD, ORION_SUB, ORION_MUL, ORION_DIV, ORION_MAX, ORION_MIN, ORION_POW,
-  // one operand; clip takes its bounds from immediate[0], immediate[1]; rsqrt, inverse and log first add
-  // immediate[0] to their operand
+  // one operand; clip takes its bounds from immediate[0], immediate[1]; rsqrt, inverse and log
+  // first add immediate[0] to their operand
   ORION_ABS, ORION_NEG, ORION_SQUARE, ORION_SQRT, ORION_RSQRT, ORION_INVERSE, ORION_EXP, ORION_EXP2,
   ORION_LOG, ORION_SIN, ORION_COS, ORION_TANH, ORION_SIGMOID, ORION_SILU, ORION_RELU, ORION_ERF,
   ORION_GELU_EXACT, ORION_GELU_TANH, ORION_GELU_SIGMOID, ORION_FLOOR, ORION_CEIL, ORION_ROUND_EVEN,
@@ -143,18 +147,20 @@ typedef struct {
   const int8_t *result_registers;
 } orion_chain_args;
 
-// One pass over memory for a whole chain. Exact to less than 1 unit in the last place of fp32 for the
-// functions, and equal to the double-precision function rounded once when the instruction rounds to fp16.
-// Uses the pool for large shapes.
+// One pass over memory for a whole chain. Exact to less than 1 unit in the last place of fp32 for
+// the functions, and equal to the double-precision function rounded once when the instruction
+// rounds to fp16. Uses the pool for large shapes.
 void orion_chain(const orion_chain_args *args);
 
-// ---- reductions, softmax, norms (reduce.c, softmax.c, norm.c) ----------------------------------
-// x is [outer][count][inner], dense. Sums run in double, over eight partial sums (element k in k % 8) whatever the
-// layout, and are rounded once; only softmax without rounding exponentiates and divides in fp32.
+// ---- reductions, softmax, norms (reduce.c, softmax.c, norm.c)
+// ---------------------------------- x is [outer][count][inner], dense. Sums run in double, over
+// eight partial sums (element k in k % 8) whatever the layout, and are rounded once; only softmax
+// without rounding exponentiates and divides in fp32.
 
 typedef enum {
   ORION_REDUCE_SUM, ORION_REDUCE_MEAN, ORION_REDUCE_MAX, ORION_REDUCE_MIN, ORION_REDUCE_SUM_SQUARE,
-  ORION_REDUCE_PROD, ORION_REDUCE_L1, ORION_REDUCE_L2, ORION_REDUCE_LOG_SUM, ORION_REDUCE_LOG_SUM_EXP,
+  ORION_REDUCE_PROD, ORION_REDUCE_L1, ORION_REDUCE_L2, ORION_REDUCE_LOG_SUM,
+  ORION_REDUCE_LOG_SUM_EXP,
 } orion_reduction;
 
 // y is [outer][inner].
@@ -164,8 +170,9 @@ void orion_reduce(orion_reduction reduction, const float *x, float *y, size_t ou
 void orion_softmax(const float *x, float *y, size_t outer, size_t count, size_t inner,
                    orion_rounding rounding);
 // gamma and beta have `count` values or are NULL.
-void orion_layer_norm(const float *x, float *y, const float *gamma, const float *beta, float epsilon,
-                      size_t outer, size_t count, size_t inner, orion_rounding rounding);
+void orion_layer_norm(const float *x, float *y, const float *gamma, const float *beta,
+                      float epsilon, size_t outer, size_t count, size_t inner,
+                      orion_rounding rounding);
 // x / sqrt(mean(x^2) + epsilon) * gamma.
 void orion_rms_norm(const float *x, float *y, const float *gamma, float epsilon, size_t outer,
                     size_t count, size_t inner, orion_rounding rounding);
@@ -188,7 +195,8 @@ typedef struct {
   size_t heads;          // query heads of one group
   size_t queries;        // S
   size_t key_features, value_features;
-  const float *query;    // query[group * query_group + head * query_head + d * query_feature + s * query_column]
+  // query[group * query_group + head * query_head + d * query_feature + s * query_column]
+  const float *query;
   size_t query_group, query_head, query_feature, query_column;
   float scale;
   size_t segment_count;  // at most 4
@@ -197,8 +205,9 @@ typedef struct {
   size_t output_group, output_head, output_feature, output_column;
 } orion_attention_args;
 
-// softmax(scale q k + mask) v, fp32. Positions whose probability is exactly 0 change nothing: the result does
-// not depend on how many masked positions a segment ends with, nor on which segment a position is in.
+// softmax(scale q k + mask) v, fp32. Positions whose probability is exactly 0 change nothing: the
+// result does not depend on how many masked positions a segment ends with, nor on which segment a
+// position is in.
 void orion_attention(const orion_attention_args *args);
 
 // ---- copies (copy.c) ----------------------------------------------------------------------------
@@ -210,7 +219,8 @@ void orion_gather_copy(const void *source, void *target, size_t axes, const size
 void orion_scatter_copy(const void *source, void *target, size_t axes, const size_t *shape,
                         const size_t *target_strides);
 
-// ---- hashes (checksum.c, sha256.c) ----------------------------------------------------------------
+// ---- hashes (checksum.c, sha256.c)
+// ----------------------------------------------------------------
 
 // 64-bit checksum at memory speed; finds damage, resists nobody.
 uint64_t orion_checksum(const void *bytes, size_t count, uint64_t seed);
@@ -225,7 +235,8 @@ void orion_sha256_start(orion_sha256 *hash);
 void orion_sha256_add(orion_sha256 *hash, const void *bytes, size_t count);
 void orion_sha256_finish(orion_sha256 *hash, uint8_t digest[32]);
 
-// ---- machine (machine.c) ----------------------------------------------------------------------------
+// ---- machine (machine.c)
+// ----------------------------------------------------------------------------
 
 // "avx2", "neon" or "c": the kernels in use.
 const char *orion_kernels_name(void);
