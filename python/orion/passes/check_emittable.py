@@ -33,7 +33,7 @@ def check_size(value: Value, profile: Mapping[str, Any]) -> None:
     shape = value.type.shape
     longest = {
         "rank": (len(shape), limits["rank_max"]),
-        "channels": (shape[-3] if len(shape) > 2 else 1, limits["axis_channels_max"]),
+        "channel count": (shape[-3] if len(shape) > 2 else 1, limits["axis_channels_max"]),
         "width": (max(shape[-2:], default=1), limits["axis_width_max"]),
     }
     for what, (length, limit) in longest.items():

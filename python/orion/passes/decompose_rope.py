@@ -44,7 +44,7 @@ def permuted(g: Graph, x: Value, cos: Value, sin: Value) -> Value:
     half = x.type.shape[-2] // 2
     batch = (1,) * (x.type.rank - 2)
     one, none = np.eye(half), np.zeros((half, half))
-    turn = np.block([[none, -one], [one, none]]).reshape(*batch, 2 * half, 2 * half)
+    turn = np.block([[none, none - one], [one, none]]).reshape(*batch, 2 * half, 2 * half)
     repeat = np.concatenate([one, one]).reshape(*batch, 2 * half, half)
     turned = g.matmul(g.constant(turn, x.type.dtype, "turn"), x)
     repeated = g.constant(repeat, x.type.dtype, "repeat")

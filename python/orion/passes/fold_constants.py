@@ -19,7 +19,7 @@ ELEMENTS_MAX = 1 << 16
 
 def fold_constants(graph: Graph, profile: Mapping[str, Any]) -> None:
     folded = []
-    for node in graph.nodes:
+    for node in list(graph.nodes):
         small = all(value.type.size <= ELEMENTS_MAX for value in node.results)
         if node.row.source or not small or any(v.node.op != "constant" for v in node.operands):
             continue

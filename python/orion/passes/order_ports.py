@@ -13,17 +13,20 @@ input, or that stands twice, is multiplied by one: an identity as the last op fa
 from collections.abc import Mapping
 from typing import Any
 
-from ..ir import Graph
+from ..ir import Graph, Value
 
 
 def order_ports(graph: Graph, profile: Mapping[str, Any]) -> None:
     inputs = sorted(graph.inputs, key=lambda node: node.result.name)
     graph.nodes = inputs + [node for node in graph.nodes if node.op != "input"]
     graph.outputs.sort(key=lambda output: output.name)
+    ones: dict[str, Value] = {}
     seen: set[int] = set()
     for output in graph.outputs:
         if output.value.node.row.source or id(output.value) in seen:
-            output.value = graph.mul(output.value, 1.0)
+            dtype = output.value.type.dtype
+            ones[dtype] = ones.get(dtype) or graph.constant(1, dtype, "one")
+            output.value = graph.mul(output.value, ones[dtype])
         seen.add(id(output.value))
     for output in graph.outputs:
         if output.value.name != output.name:

@@ -7,9 +7,9 @@ from pathlib import Path
 from ..errors import OrionError, UsageError
 from . import llama2c
 from .llama2c import Tokenizer
-from .stream import Stream
+from .stream import TokenStream
 
-__all__ = ["Stream", "Tokenizer", "find_tokenizer", "load"]
+__all__ = ["TokenStream", "Tokenizer", "find_tokenizer", "load"]
 
 
 def load(path: str | Path, vocabulary: int | None = None) -> Tokenizer:

@@ -18,7 +18,7 @@ import sentencepiece
 
 from ..errors import OrionError
 from .proto import BYTE, CONTROL, NORMAL, UNKNOWN, bpe_model
-from .stream import Stream
+from .stream import TokenStream
 
 BEGIN, END = 1, 2
 FIRST_BYTE = 3
@@ -58,9 +58,9 @@ class Tokenizer:
         stream = self.stream()
         return "".join([*(stream.push(token) for token in ids), stream.flush()])
 
-    def stream(self) -> Stream:
+    def stream(self) -> TokenStream:
         """A detokeniser to push ids into, one at a time."""
-        return Stream(self.bytes_after)
+        return TokenStream(self.bytes_after)
 
     def bytes_after(self, previous: int | None, token: int) -> bytes:
         """What `token` adds to the text when it follows `previous`."""

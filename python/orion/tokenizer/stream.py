@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Callable
 
 
-class Stream:
+class TokenStream:
     """`bytes_after(previous, token)` is what a token adds; unfinished UTF-8 waits for its rest."""
 
     def __init__(self, bytes_after: Callable[[int | None, int], bytes]) -> None:

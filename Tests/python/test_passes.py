@@ -1,0 +1,167 @@
+"""Every pass by text: Tests/filetests/passes/<pass>.orion holds graphs and what becomes of them.
+
+    ; test pass drop_dead_nodes        the pass; `; profile NAME` on the next line, else m4-macos15
+
+    ; Why this case is here.
+    graph case
+    ...
+    ; expect:
+    ; graph case                       or `; error: message`
+    ; ...
+
+The graph before and after also runs in numpy on the same numbers. ORION_BLESS=1 writes the
+expectations and fails, so that someone reads the difference.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from profiles_for_tests import BY_NAME, CPU, M4
+
+from orion.errors import OrionError
+from orion.ir import Graph, VerifyError, interpret, parse, to_text
+from orion.passes import PIPELINE, run_passes
+
+FILES = Path(__file__).resolve().parents[1] / "filetests" / "passes"
+PASSES = {rewrite.__name__: rewrite for rewrite in PIPELINE}
+
+
+@dataclass
+class Case:
+    comments: list[str] = field(default_factory=list)
+    graph: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+
+def read(path: Path) -> tuple[list[str], list[Case]]:
+    """The header's lines and the cases, which stand between empty lines."""
+    header, *blocks = path.read_text().strip().split("\n\n")
+    cases = []
+    for block in blocks:
+        case = Case()
+        for line in block.strip().splitlines():
+            if line == "; expect:" or case.expected:
+                case.expected.append(line)
+            elif line.startswith(";"):
+                case.comments.append(line)
+            else:
+                case.graph.append(line)
+        cases.append(case)
+    return header.splitlines(), cases
+
+
+def outcome(name: str, text: str, profile: dict) -> list[str]:
+    graph = parse(text)
+    try:
+        run_passes(graph, profile, [PASSES[name]])
+    except OrionError as error:
+        return [f"error: {error}"]
+    same_meaning(parse(text), graph)
+    return to_text(graph).splitlines()
+
+
+def same_meaning(before: Graph, after: Graph) -> None:
+    random = np.random.RandomState(0)
+    values, tensors = {}, {}
+    for node in before.nodes:
+        if node.op in ("input", "weight"):
+            array = random.uniform(0.5, 1.5, node.result.type.shape)
+            holder = values if node.op == "input" else tensors
+            holder[node.result.name if node.op == "input" else node["key"]] = array
+    expected, found = interpret(before, values, tensors), interpret(after, values, tensors)
+    assert expected.keys() == found.keys()
+    for name, array in expected.items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("path", sorted(FILES.glob("*.orion")), ids=lambda path: path.stem)
+def test_file(path: Path) -> None:
+    header, cases = read(path)
+    name = path.stem.split(".")[0]
+    assert header[0] == f"; test pass {name}"
+    profile = BY_NAME[header[1].removeprefix("; profile ")] if len(header) > 1 else M4
+    assert cases
+    found = []
+    for case in cases:
+        result = outcome(name, "\n".join(case.graph), profile)
+        found.append(["; expect:", *(f"; {line}" for line in result)])
+    if os.environ.get("ORION_BLESS") and found != [case.expected for case in cases]:
+        blocks = [
+            "\n".join(case.comments + case.graph + new)
+            for case, new in zip(cases, found, strict=True)
+        ]
+        path.write_text("\n".join(header) + "\n\n" + "\n\n".join(blocks) + "\n")
+        pytest.fail(f"wrote new expectations to {path.name}: read the difference, then run again")
+    for case, new in zip(cases, found, strict=True):
+        assert new == case.expected, "run with ORION_BLESS=1 to write what it makes now"
+
+
+def test_every_pass_has_a_file() -> None:
+    assert {path.stem.split(".")[0] for path in FILES.glob("*.orion")} >= set(PASSES)
+
+
+def test_a_pass_that_breaks_a_graph_is_named() -> None:
+    def drop_everything(graph: Graph, profile: object) -> None:
+        graph.nodes.clear()
+
+    graph = parse("%a = input fp32 [2]\nreturn %a")
+    with pytest.raises(VerifyError, match="after drop_everything: output a is %a"):
+        run_passes(graph, CPU, [drop_everything])
+
+
+UNARY = ("exp", "square", "sigmoid", "silu", "tanh", "abs", "relu", "identity")
+BINARY = ("add", "sub", "mul", "maximum", "minimum")
+
+
+def random_graph(seed: int) -> Graph:
+    """Ops that the passes know, stacked at random, with dead ends, repeats and plain identities."""
+    random = np.random.RandomState(seed)
+    g = Graph(f"random{seed}")
+    values = [g.input(name, "fp32", (1, 4, 2, 6)) for name in ("b", "a")]
+    values.append(g.weight("w", "fp32", (1, 4, 1, 1), "w"))
+    values.append(g.full(values[0].type, 0.5))
+
+    def pick() -> object:
+        return values[random.randint(len(values))]
+
+    def wide() -> object:
+        return g.add(pick(), values[0])
+
+    for _ in range(random.randint(5, 25)):
+        choice = random.randint(8)
+        if choice < 3:
+            values.append(getattr(g, UNARY[random.randint(len(UNARY))])(pick()))
+        elif choice < 5:
+            values.append(getattr(g, BINARY[random.randint(len(BINARY))])(pick(), pick()))
+        elif choice == 5:
+            first, second = g.split(wide(), axis=1, sizes=(1, 3))
+            values.append(g.concat([second, first], axis=1))
+        elif choice == 6:
+            turned = g.reshape(g.reshape(wide(), shape=(8, 6)), shape=(1, 4, 2, 6))
+            values.append(g.rms_norm(turned, values[2], axis=1, epsilon=1e-5))
+        else:
+            values.append(g.softmax(wide(), axis=int(random.randint(4))))
+    for index in range(3):
+        g.output(f"out{index}", pick())
+    return g
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_pipeline_keeps_the_meaning_of_random_graphs(seed: int) -> None:
+    text = to_text(random_graph(seed))
+    assert to_text(parse(text)) == text
+    for profile in (CPU, M4):
+        after = run_passes(parse(text), profile)
+        if profile is CPU:
+            same_meaning(parse(text), after)
+        else:
+            assert not after.walk("rms_norm", "identity", "rsqrt")
+            assert all(v.type.dtype == "fp16" for node in after.nodes for v in node.results)
+        # A second run finds nothing more to do.
+        again = run_passes(parse(to_text(after)), profile)
+        assert len(again.nodes) == len(after.nodes)
