@@ -151,7 +151,7 @@ extension Client {
   }
 
   /// A surface in an `_ANEIOSurfaceObject`, retained once.
-  private func wrapped(_ surface: ID) throws -> ID {
+  func wrapped(_ surface: ID) throws -> ID {
     let cls = try cls("_ANEIOSurfaceObject")
     let make = try method(
       cls, "objectWithIOSurface:", as: (@convention(c) (ID?, ID?, ID?) -> ID?).self)
@@ -164,13 +164,21 @@ extension Client {
     _ model: ID, inputs: [(Int, ID)], outputs: [(Int, ID)], procedure: Int = 0,
     message: String = "evaluateWithModel:options:request:qos:error:"
   ) throws {
-    let client = try connection()
-    let call = try method(client, message, as: Evaluation.self)
     try pool {
       let request = try request(inputs: inputs, outputs: outputs, procedure: procedure)
-      var error: ID?
-      if call(client, try selector(message), model, nil, request, 21, &error) { return }
-      throw try reported(error)
+      try evaluate(model, request, message: message)
     }
+  }
+
+  /// Inside a pool.
+  func evaluate(
+    _ model: ID, _ request: ID?,
+    message: String = "evaluateWithModel:options:request:qos:error:"
+  ) throws {
+    let client = try connection()
+    let call = try method(client, message, as: Evaluation.self)
+    var error: ID?
+    if call(client, try selector(message), model, nil, request, 21, &error) { return }
+    throw try reported(error)
   }
 }

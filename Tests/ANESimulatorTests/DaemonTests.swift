@@ -20,7 +20,6 @@ struct DaemonTests {
 
   private let identity = sumProgram("f(x:2x32)->(y:2x32)")
   private let renamed = sumProgram("f(x:2x32)->(other:2x32)")
-  private var cost: Cost { client.world.profile.cost }
 
   private func expectFailure(
     _ domain: String, _ code: Int, _ text: String, _ body: () throws -> Void
@@ -33,106 +32,6 @@ struct DaemonTests {
   }
 
   private let framework = "com.apple.appleneuralengine"
-
-  @Test func compileLoadEvaluateUnload() throws {
-    let directory = try makeModelDirectory(sumProgram("f(b:3x32,a:3x32)->(z:3x32)"))
-    let model = try client.model(directory, key: "1")
-    let options = try client.milOptions()
-    #expect(try client.number(model, "state") == 1)
-    #expect(!(try client.compiledModelExists(model)))
-    try client.perform("compile", model, options: options)
-    #expect(try client.compiledModelExists(model))
-    let count = try client.function(
-      "CFDictionaryGetCount", as: (@convention(c) (ID?) -> Int).self)
-    #expect(count(try client.get(model, "modelAttributes")) == 0)
-    try client.perform("load", model)
-    #expect(try client.number(model, "state") == 3)
-    #expect(Int8(truncatingIfNeeded: try client.number(model, "queueDepth")) == 127)
-
-    // One row each, and rows at the stride that the attributes give.
-    let rows = [
-      ("Width", 32), ("Height", 3), ("BytesPerElement", 2), ("BytesPerRow", 64),
-      ("AllocSize", 192), ("PixelFormat", 0),
-    ]
-    let planes = try (0..<2).map { _ in try #require(try client.surface(rows)) }
-    let surfaces = [try client.flatSurface(3 * 64)] + planes
-    for (index, surface) in surfaces.enumerated() {
-      try client.bytes(of: surface) { base in
-        for row in 0..<3 {
-          base.storeBytes(
-            of: Float16(10 * index + row + 1), toByteOffset: row * 64, as: Float16.self)
-        }
-      }
-    }
-    // Symbols are sorted by name: a is 0, b is 1.
-    try client.evaluate(
-      model, inputs: [(1, surfaces[0]), (0, surfaces[1])], outputs: [(0, surfaces[2])])
-    try client.bytes(of: surfaces[2]) { base in
-      let column = (0..<3).map { base.load(fromByteOffset: $0 * 64, as: Float16.self) }
-      #expect(column == [12, 14, 16])
-    }
-    try client.perform("unload", model)
-    #expect(try client.number(model, "state") == 1)
-    #expect(Files.isDirectory(directory))
-    let counters = client.world.counters
-    #expect(
-      counters
-        == DaemonCounters(
-          compiles: 1, loads: 1, unloads: 1, evals: 1, loadedPrograms: 0, compilesInsideLoad: 0))
-    for object in surfaces + [model, options] { try client.release(object) }
-    #expect(client.world.livingObjects.isEmpty)
-    #expect(client.world.misuse.isEmpty)
-  }
-
-  @Test func attributesDescribeTheProgram() throws {
-    let model = try client.loadedModel(
-      sumProgram("g(b:3x64,a:3x64)->(z:3x64)\nf(a:4x32)->(e:4x32,c:4x32)"))
-    let attributes = try client.get(model, "modelAttributes")
-    let description = try client.value(attributes, "ANEFModelDescription")
-    func texts(_ key: String) throws -> [String?] {
-      try client.elements(try client.value(description, key)).map { try client.text($0) }
-    }
-    #expect(try texts("kANEFModelInputSymbolsArrayKey") == ["a", "a", "b"])
-    #expect(try texts("kANEFModelOutputSymbolsArrayKey") == ["c@output", "e@output", "z@output"])
-    let map = try client.value(description, "kANEFModelProcedureNameToIDMapKey")
-    #expect(try client.integer(try client.value(map, "g")) == 0)
-    #expect(try client.integer(try client.value(map, "f")) == 1)
-    let procedures = try client.elements(try client.value(description, "ANEFModelProcedures"))
-    func indices(_ procedure: Int, _ key: String) throws -> [Int?] {
-      try client.elements(try client.value(procedures[procedure], key)).map {
-        try client.integer($0)
-      }
-    }
-    #expect(try indices(0, "ANEFModelInputSymbolIndexArray") == [0, 2])
-    #expect(try indices(0, "ANEFModelOutputSymbolIndexArray") == [2])
-    #expect(try indices(1, "ANEFModelInputSymbolIndexArray") == [1])
-    #expect(try indices(1, "ANEFModelOutputSymbolIndexArray") == [0, 1])
-    let networks = try client.elements(try client.value(attributes, "NetworkStatusList"))
-    #expect(try client.text(try client.value(networks[1], "Name")) == "f")
-    let live = try client.elements(try client.value(networks[0], "LiveInputList"))
-    let numbers = try [
-      "BatchSize", "Channels", "Height", "Width", "Depth", "RowStride", "PlaneStride",
-    ]
-    .map { try client.integer(try client.value(live[1], $0)) }
-    #expect(numbers == [1, 3, 1, 64, 1, 128, 128])
-    #expect(try client.text(try client.value(live[1], "Name")) == "b")
-    #expect(try client.text(try client.value(live[1], "Type")) == "Float16")
-
-    let symbols = try client.method(
-      model, "inputSymbolIndicesForProcedureIndex:",
-      as: (@convention(c) (ID?, ID?, UInt32) -> ID?).self)
-    try client.pool {
-      let selector = try client.selector("inputSymbolIndicesForProcedureIndex:")
-      let set = try #require(symbols(model, selector, 0))
-      #expect(try client.number(set, "count") == 2)
-      #expect(try client.number(set, "firstIndex") == 0)
-      let next = try client.method(
-        set, "indexGreaterThanIndex:", as: (@convention(c) (ID?, ID?, UInt) -> UInt).self)
-      #expect(next(set, try client.selector("indexGreaterThanIndex:"), 0) == 2)
-      #expect(next(set, try client.selector("indexGreaterThanIndex:"), 2) == UInt(Int.max))
-      #expect(try client.number(try #require(symbols(model, selector, 7)), "count") == 0)
-    }
-  }
 
   @Test func anotherWorldFindsTheCompiledProgram() throws {
     let directory = try makeModelDirectory(identity)
@@ -336,67 +235,6 @@ struct DaemonTests {
     #expect(client.world.counters.loads == 1)
     try client.perform("unload", model)
     try expectFailure(framework, 10, ": invalid model") { try client.perform("unload", model) }
-  }
-
-  @Test func wrongRequestsFail() throws {
-    let model = try client.loadedModel(sumProgram("f(a:3x32,b:3x32)->(z:3x32)"))
-    let good = try (0..<3).map { _ in try client.flatSurface(192) }
-    let small = try client.flatSurface(191)
-    let odd = try #require(
-      try client.surface([("Width", 10), ("Height", 10), ("BytesPerRow", 50), ("AllocSize", 4096)]))
-    let output = [(0, good[2])]
-    let cases: [(String, [(Int, ID)], [(Int, ID)], Int)] = [
-      ("0x1d", [(0, good[0])], output, 0),
-      ("0x1d", [(0, good[0]), (0, good[1])], output, 0),
-      ("0x1d", [(0, small), (1, good[1])], output, 0),
-      ("0x1d", [(0, good[0]), (1, odd)], output, 0),
-      ("0x1d", [(0, good[0]), (1, good[1])], [], 0),
-      ("0x2", [(0, good[0]), (2, good[1])], output, 0),
-      ("0x2", [(0, good[0]), (1, good[1])], [(1, good[2])], 0),
-      ("0x2", [(0, good[0]), (1, good[1])], output, 1),
-    ]
-    for (status, inputs, outputs, procedure) in cases {
-      try expectFailure(
-        framework, 8,
-        "ANEProgramProcessRequestDirect() Failed with status=\(status)"
-          + " : statusType=0x9: Program Inference error"
-      ) { try client.evaluate(model, inputs: inputs, outputs: outputs, procedure: procedure) }
-    }
-    #expect(client.world.counters.evals == 0)
-    // One surface as input and output works on this route.
-    try client.evaluate(model, inputs: [(0, good[0]), (1, good[1])], outputs: [(0, good[0])])
-    try client.perform("unload", model)
-    try expectFailure(framework, 23, "Program Inference error") {
-      try client.evaluate(model, inputs: [(0, good[0]), (1, good[1])], outputs: output)
-    }
-  }
-
-  @Test func directEvaluationIsTheSame() throws {
-    let model = try client.loadedModel(identity)
-    let surface = try client.flatSurface(128)
-    try client.evaluate(
-      model, inputs: [(0, surface)], outputs: [(0, surface)],
-      message: "doEvaluateDirectWithModel:options:request:qos:error:")
-    #expect(client.world.counters.evals == 1)
-  }
-
-  @Test func theClockAdds() throws {
-    let model = try client.model(try makeModelDirectory(identity), key: "1")
-    let options = try client.milOptions()
-    try client.perform("compile", model, options: options)
-    #expect(client.world.virtualSeconds == cost.compileSeconds)
-    try client.perform("load", model)
-    var expected = cost.compileSeconds + cost.loadSeconds
-    #expect(client.world.virtualSeconds == expected)
-    let surface = try client.flatSurface(128)
-    // 256 bytes in and out, 2 of the constant; no products.
-    let memory = 258 / cost.weightBytes
-    for _ in 0..<3 {
-      try client.evaluate(model, inputs: [(0, surface)], outputs: [(0, surface)])
-      expected += cost.dispatchSeconds + memory
-    }
-    try client.perform("unload", model)
-    #expect(abs(client.world.virtualSeconds - expected - cost.unloadSeconds) < 1e-12)
   }
 
   @Test func cachesThatCannotBeWrittenAreNamed() throws {
