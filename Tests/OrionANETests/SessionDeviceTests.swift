@@ -46,6 +46,10 @@ import Testing
     try check("cpu", .cpu, equal: 1e-5, close: 1e-4)
   }
 
+  @Test func engineGivesTheSameLogitsForEveryChunking() throws {
+    try check("sim:m4-macos15", .engine, equal: 1e-2, close: 5e-2)
+  }
+
   @Test func refusesABundleForAnotherProfile() throws {
     let directory = try TemporaryDirectory()
     try AttentionModel.engine.write(to: directory)
