@@ -23,11 +23,26 @@ public final class Program: Sendable {
   public func evaluate(inputs: [Tensor], outputs: [Tensor]) throws(OrionError) {
     try check(inputs, against: self.inputs, role: "input")
     try check(outputs, against: self.outputs, role: "output")
+    try checkApart(inputs, outputs)
     try loaded.evaluate(inputs: inputs.map(\.storage), outputs: outputs.map(\.storage))
   }
 
   /// Gives the device's slot back now; later evaluations fail.
   public func unload() throws(OrionError) { try loaded.unload() }
+
+  /// What is written must not be read or written elsewhere in the same evaluation.
+  private func checkApart(_ inputs: [Tensor], _ outputs: [Tensor]) throws(OrionError) {
+    for (index, output) in outputs.enumerated() {
+      let isShared =
+        inputs.contains { $0 === output } || outputs[..<index].contains { $0 === output }
+      guard !isShared else {
+        throw OrionError(
+          .argument,
+          "program \(name), output \(self.outputs[index].name): the tensor stands in two places;"
+            + " give each output a tensor of its own")
+      }
+    }
+  }
 
   private func check(_ tensors: [Tensor], against ports: [Port], role: String)
     throws(OrionError)

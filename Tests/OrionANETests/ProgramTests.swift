@@ -95,6 +95,10 @@ import Testing
     #expect(
       other?.message
         == "program main, input b: expected fp16 [1, 4, 1, 32], got fp16 [1, 4, 1, 64]")
+    let shared = #expect(throws: OrionError.self) {
+      try program.evaluate(inputs: [x, outputs[1]], outputs: outputs)
+    }
+    #expect(shared?.message.contains("output product: the tensor stands in two places") == true)
     let stranger = try open("cpu").makeTensor(.fp16, [1, 4, 1, 32])
     let foreign = #expect(throws: OrionError.self) {
       try program.evaluate(inputs: [x, stranger], outputs: outputs)

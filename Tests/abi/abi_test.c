@@ -157,6 +157,9 @@ static void run(const char *name, const char *weights) {
   orion_handle mixed[] = {inputs[0], small};
   REFUSES(orion_program_evaluate(program, 2, mixed, 2, outputs), ORION_ERROR_ARGUMENT,
           "input b: expected fp16 [1, 4, 1, 32], got fp16 [1, 4, 1, 16]");
+  orion_handle twice[] = {outputs[0], outputs[0]};
+  REFUSES(orion_program_evaluate(program, 2, inputs, 2, twice), ORION_ERROR_ARGUMENT,
+          "output product: the tensor stands in two places");
   void *address;
   int64_t strides[4];
   REFUSES(orion_tensor_lock(small, 3, &address, strides), ORION_ERROR_ARGUMENT, "rank 4");
