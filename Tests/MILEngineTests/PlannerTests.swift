@@ -197,4 +197,26 @@ import Testing
     #expect(function.work.activationBytes == 2 * (128 + 64 + 64))
     #expect(function.work.opCount == 2)
   }
+
+  @Test(
+    arguments: [
+      (
+        "tensor<fp32, [4194304, 1, 1, 1]> y = conv(x = x, weight = w);",
+        "tensor<fp32, [4194304, 1, 1, 1]> x, tensor<fp32, [1, 1, 1, 1]> w"
+      ),
+      (
+        "tensor<fp32, [1073741824, 1, 1]> y = matmul(x = x, y = w);",
+        "tensor<fp32, [1073741824, 1, 1]> x, tensor<fp32, [1073741824, 1, 1]> w"
+      ),
+      (
+        "tensor<fp32, [1, 1, 1073741824, 1]> y = conv(x = x, weight = w, pad_type = string(\"same\"));",
+        "tensor<fp32, [1, 1, 1073741824, 1]> x, tensor<fp32, [1, 1, 1073741824, 1]> w"
+      ),
+    ]) func shapesBeyondReasonAreRefused(_ body: String, _ inputs: String) throws
+  {
+    let error = #expect(throws: Diagnostic.self) {
+      try engineFunction(body, inputs: inputs, out: "y")
+    }
+    #expect(error?.rule == "too-large")
+  }
 }

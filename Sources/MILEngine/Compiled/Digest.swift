@@ -2,22 +2,21 @@
 import CKernels
 
 struct Digest {
-  private var state = orion_sha256()
-
-  init() { orion_sha256_start(&state) }
+  /// Hashed in one go: starting the hash costs more than a short text.
+  private var content: [UInt8] = []
 
   mutating func add(_ text: String) {
-    var text = text
-    text.withUTF8 { orion_sha256_add(&state, $0.baseAddress, $0.count) }
+    content.append(contentsOf: text.utf8)
     // Texts that follow each other stay apart.
-    var end: UInt8 = 0
-    orion_sha256_add(&state, &end, 1)
+    content.append(0)
   }
 
   func bytes() -> [UInt8] {
-    var copy = state
+    var state = orion_sha256()
+    orion_sha256_start(&state)
+    orion_sha256_add(&state, content, content.count)
     return [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
-      orion_sha256_finish(&copy, buffer.baseAddress)
+      orion_sha256_finish(&state, buffer.baseAddress)
       count = 32
     }
   }

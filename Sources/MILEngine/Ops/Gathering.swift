@@ -39,6 +39,7 @@ extension Lowering {
     let target = newView(result(node).shape)
     define(node.outputs[0], target)
     guard target.count > 0 else { return }
+    try limit(node, Array(x.shape[..<batchDims]))
     let batches = x.shape[..<batchDims].reduce(1, *)
     let taken = indices.count / batches
     for batch in 0..<batches {

@@ -105,6 +105,15 @@ struct Lowering {
     return ProductRounding(rounding: ORION_ROUND_F16_MAC, limit: limit)
   }
 
+  /// Refuses what would make a plan of more than `most` pieces, where a shape says so.
+  func limit(_ node: Node, _ sizes: [Int], to most: Int = 1 << 20) throws(Diagnostic) {
+    guard let count = Shape.count(sizes), count <= most else {
+      throw Diagnostic(
+        "\(node.op): the shapes ask for \(sizes.text) pieces of work; at most \(most) can be"
+          + " planned", rule: "too-large", at: node.span)
+    }
+  }
+
   // MARK: memory
 
   mutating func emit(_ step: some Step) { steps.append(step) }

@@ -105,6 +105,7 @@ extension Lowering {
       emit(step)
     } else {
       // Masks that differ between heads, or windows that do not fold: one head at a time.
+      try limit(node, Array(target.shape.prefix(batch)))
       parts.query = forward(parts.query)
       parts.keys = [forward(parts.keys[0])]
       parts.values = [forward(parts.values[0])]

@@ -126,6 +126,7 @@ extension Lowering {
     let target = newView(result(node).shape)
     define(node.outputs[0], target)
     guard target.count > 0 else { return }
+    try limit(node, shape.batch, to: 1 << 26)
     let rank = shape.batch.count
     func offsets(_ strides: [Int]) -> [Int] {
       var result: [Int] = []
@@ -151,6 +152,9 @@ extension Lowering {
     let target = newView(result(node).shape)
     define(node.outputs[0], target)
     guard target.count > 0 else { return }
+    try limit(node, [shape.batch, shape.groups])
+    try limit(node, shape.kernel + shape.output, to: 1 << 30)
+    try limit(node, [shape.batch, shape.inputs] + shape.kernel + shape.output, to: elementCountMax)
     let places = shape.output.reduce(1, *)
     let taps = shape.kernel.reduce(1, *)
     let inner = shape.inputs / shape.groups * taps
