@@ -63,11 +63,20 @@ def bundle(
     `weights` is their dtype: "auto" is the profile's. OrionError names what is wrong with the
     model.
     """
-    started = time.monotonic()
-    directory = Path(directory)
     check_options(profile_json, weights)
-    check_target(directory)
-    source = read_source(Path(model_path))
+    check_target(Path(directory))
+    return write_bundle(Path(model_path), profile_json, Path(directory), layers_per_program)
+
+
+def write_bundle(
+    model_path: Path,
+    profile_json: Mapping[str, Any],
+    directory: Path,
+    layers_per_program: int | None = None,
+) -> BundleReport:
+    """As `bundle`, in place of whatever `directory` is."""
+    started = time.monotonic()
+    source = read_source(model_path)
     programs, plan, head = make_programs(source, profile_json, layers_per_program)
     blob = BlobWriter()
     with new_directory(directory) as new:

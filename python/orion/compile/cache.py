@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import tokenizer, weights
 from ..errors import OrionError
-from .bundle import MANIFEST, SEAL, bundle, check_options
+from .bundle import MANIFEST, SEAL, check_options, write_bundle
 from .files import lock, remove_leftovers
 from .identity import Identities
 from .manifest import FORMAT
@@ -39,7 +39,7 @@ def cached_bundle(
         remove_leftovers(directory)
         if is_intact(directory, identities):
             return directory, False
-        bundle(model_path, profile_json, directory, weights)
+        write_bundle(Path(model_path), profile_json, directory)
     return directory, True
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from .types import TensorType
@@ -68,15 +69,15 @@ class Op:
     source: bool = False  # no operands; the type is an attribute
     composite: bool = False  # a pass writes it in other ops before MIL is made
 
-    @property
+    @cached_property
     def operand_names(self) -> tuple[str, ...]:
         return tuple(self.operands.split())
 
-    @property
+    @cached_property
     def is_variadic(self) -> bool:
         return self.operands.endswith("*")
 
-    @property
+    @cached_property
     def attribute_rows(self) -> tuple[Attribute, ...]:
         return tuple(parse_attribute(item) for item in self.attributes.split())
 

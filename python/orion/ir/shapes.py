@@ -123,12 +123,16 @@ def slice_(types: Types, attributes: Attributes) -> list[TensorType]:
 
 
 def broadcast_shapes(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    if all(shape == shapes[0] for shape in shapes):
+        return shapes[0]
     rank = max(len(shape) for shape in shapes)
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     result = []
     for lengths in zip(*padded, strict=True):
         wide = {n for n in lengths if n != 1}
-        require(len(wide) <= 1, f"shapes {' and '.join(map(str, shapes))} do not broadcast")
+        if len(wide) > 1:
+            names = " and ".join(str(list(shape)) for shape in shapes)
+            raise ShapeError(f"shapes {names} do not broadcast")
         result.append(wide.pop() if wide else 1)
     return tuple(result)
 
@@ -145,8 +149,10 @@ def axis_indices(axes: Sequence[int], rank: int) -> tuple[int, ...]:
 
 
 def require_one_dtype(types: Types) -> None:
-    dtypes = sorted({t.dtype for t in types})
-    require(len(dtypes) <= 1, f"expected operands of one dtype, got {' and '.join(dtypes)}")
+    dtypes = {t.dtype for t in types}
+    if len(dtypes) > 1:
+        names = " and ".join(sorted(dtypes))
+        raise ShapeError(f"expected operands of one dtype, got {names}")
 
 
 def require(holds: bool, message: str) -> None:
