@@ -132,6 +132,32 @@ import Testing
     }
   }
 
+  /// Puts every kind of value in the place of every value: each is read or refused, and none is a crash.
+  @Test func survivesAnyValueAnywhere() throws {
+    var model = TinyModel()
+    model.steps = [(4, 0), (4, 24)]
+    model.isSplit = false
+    let manifest = try TinyBundle(model).manifest
+    let values: [JSONValue] = [
+      nil, true, -1, 0, 1, 3, .integer(.max), .integer(.min), 1e300, "", "x", "../x", [], [0], [[]],
+      [:], ["kind": "hidden"], ["kind": "logits", "first": 0],
+    ]
+    var refused = 0
+    for path in manifest.paths {
+      for value in values {
+        let root = ManifestField(manifest.setting(path, to: value), file: "manifest.json")
+        do throws(OrionError) {
+          let read = try Manifest(root, profile: "cpu")
+          try ManifestChecks.check(read, root)
+        } catch {
+          refused += 1
+          #expect(error.message.hasPrefix("manifest.json"))
+        }
+      }
+    }
+    #expect(refused > 1_000)
+  }
+
   @Test func refusesACacheTooShortForTheContext() throws {
     var model = TinyModel()
     model.steps = [(4, 0), (4, 8)]

@@ -6,6 +6,8 @@ import Testing
 /// position table, a head in two tiles. What its programs compute is in `TinyBackend`.
 struct TinyModel: Sendable {
   var dtype = "fp32"
+  /// Of the tables; their numbers are exact in each.
+  var tableType = "fp32"
   var profile = "cpu"
   var vocabulary = 11
   var context = 21
@@ -45,10 +47,12 @@ struct TinyModel: Sendable {
       "end_tokens": [2], "parameters": 100, "files": .object(files),
       "tables": [
         "embedding": [
-          "offset": 64, "dtype": "fp32", "rows": JSONValue(vocabulary), "width": JSONValue(width),
+          "offset": 64, "dtype": .string(tableType), "rows": JSONValue(vocabulary),
+          "width": JSONValue(width),
         ],
         "positions": [
-          "offset": JSONValue(positionsOffset), "dtype": "fp32", "rows": JSONValue(context),
+          "offset": JSONValue(positionsOffset), "dtype": .string(tableType),
+          "rows": JSONValue(context),
           "width": JSONValue(width),
         ],
       ],
@@ -122,7 +126,9 @@ struct TinyModel: Sendable {
 
   // MARK: - Weights
 
-  private var positionsOffset: Int { 128 + aligned(vocabulary * width * 4) }
+  private var positionsOffset: Int {
+    128 + aligned(vocabulary * width * (tableType == "fp32" ? 4 : 2))
+  }
 
   private func aligned(_ bytes: Int) -> Int { (bytes + 63) / 64 * 64 }
 
@@ -140,10 +146,17 @@ struct TinyModel: Sendable {
     let start = aligned(file.count)
     file += [UInt8](repeating: 0, count: start + 64 - file.count)
     put(UInt32(0xDEAD_BEEF), start, &file)
-    put(UInt32(2), start + 4, &file)
-    put(UInt64(values.count * 4), start + 8, &file)
+    let code: UInt32 = ["fp16": 1, "fp32": 2, "bf16": 5][tableType] ?? 0
+    put(code, start + 4, &file)
+    put(UInt64(values.count * (tableType == "fp32" ? 4 : 2)), start + 8, &file)
     put(UInt64(start + 64), start + 16, &file)
-    for value in values { file += bytes(value.bitPattern) }
+    for value in values {
+      switch tableType {
+      case "fp16": file += bytes(Float16(value).bitPattern)
+      case "bf16": file += bytes(UInt16(value.bitPattern >> 16))
+      default: file += bytes(value.bitPattern)
+      }
+    }
   }
 
   private func put<T: FixedWidthInteger>(_ value: T, _ offset: Int, _ file: inout [UInt8]) {
@@ -160,6 +173,22 @@ extension JSONValue {
   fileprivate func with(_ name: String, _ value: String) -> JSONValue {
     guard case .object(let members) = self else { return self }
     return .object([JSONMember(name, .string(value))] + members)
+  }
+
+  /// The paths of all values inside, as `setting` takes them.
+  var paths: [String] {
+    switch self {
+    case .array(let elements):
+      return elements.enumerated().flatMap { index, element in
+        ["[\(index)]"] + element.paths.map { "[\(index)].\($0)" }
+      }
+    case .object(let members):
+      return members.flatMap { member in
+        let name = member.name.replacing(".", with: "!")
+        return [name] + member.value.paths.map { "\(name).\($0)" }
+      }
+    default: return []
+    }
   }
 
   /// A copy in which the value at `path`, as `programs[0].inputs[1].name`, is replaced, or removed by `nil`.
