@@ -158,6 +158,23 @@ import Testing
     return UnsafePointer(copy)
   }()
 
+  @Test func aFullDeviceIsNoReasonToCompile() throws {
+    let simulated = try SimulatedDevice(Profile.standard.with(loadedProgramsMax: 1))
+    let first = try simulated.open()
+    let program = try first.compile(SmallProgram.text, weights: simulated.weights)
+    // Another owner of programs in the same process: neither can make room for the other.
+    let second = try simulated.open()
+    let error = #expect(throws: OrionError.self) {
+      try second.compile(SmallProgram.text, weights: simulated.weights)
+    }
+    let message = try #require(error?.message)
+    #expect(message.contains("-[_ANEClient loadModel:options:qos:error:] failed"))
+    #expect(message.contains("com.apple.appleneuralengine 6"))
+    #expect(message.contains("too many programs are loaded; free some"))
+    #expect(simulated.world.counters.compiles == 1)
+    #expect(try SmallProgram.run(program, on: first)[0] == SmallProgram.sum())
+  }
+
   @Test func aRefusedProgramIsExplained() throws {
     let simulated = try SimulatedDevice()
     let device = try simulated.open()
@@ -168,8 +185,12 @@ import Testing
     }
     #expect(error?.kind == .program)
     let message = try #require(error?.message)
-    #expect(message.contains("-[_ANEClient compileModel:options:qos:error:] failed"))
-    #expect(message.contains("model.mil:"))
+    #expect(message.hasPrefix("model.mil:"))
+    #expect(message.contains("rsqrt"))
+    #expect(
+      message.hasSuffix(
+        "program main: -[_ANEClient compileModel:options:qos:error:] refused it"
+          + " (com.apple.appleneuralengine.compiler 1: _ANECompiler : ANECCompile() FAILED)"))
     #expect(simulated.world.counters.loadedPrograms == 0)
   }
 }

@@ -49,7 +49,7 @@ final class AppleProgram: SlotHolder {
           signature, attributes, function: name, route.foreign)
         return Loaded(model: model, binding: binding)
       } catch {
-        try? route.unload(model, name)
+        _ = try? route.unload(model, name)
         backend.count { $0.unloads += 1 }
         throw error
       }
@@ -60,7 +60,9 @@ final class AppleProgram: SlotHolder {
   func leaveSlot() throws(OrionError) {
     let route = backend.client
     let now = try current()
-    try route.foreign.enter { () throws(OrionError) in try route.unload(now.model, name) }
+    try route.foreign.enter { () throws(OrionError) in
+      if let refusal = try route.unload(now.model, name) { throw refusal.error }
+    }
     backend.count { $0.unloads += 1 }
     loaded.withLock { $0 = nil }
   }
@@ -76,7 +78,7 @@ final class AppleProgram: SlotHolder {
       try compile(model)
     }
     if let refusal = try route.load(model, name) {
-      guard isKnown, refusal.isExplained else { throw refusal.error }
+      guard isKnown, refusal.fault?.mayBeStale == true else { throw refusal.error }
       try route.purge(model)
       try compile(model)
       if let refusal = try route.load(model, name) { throw refusal.error }
@@ -86,12 +88,9 @@ final class AppleProgram: SlotHolder {
 
   private func compile(_ model: ForeignObject) throws(OrionError) {
     backend.count { $0.compiles += 1 }
-    do throws(OrionError) {
-      try backend.client.compile(model, name)
-    } catch {
-      guard let faults = backend.reader.faults(source, directory) else { throw error }
-      throw OrionError(.program, "\(error.message)\n\(faults)")
-    }
+    guard let refusal = try backend.client.compile(model, name) else { return }
+    guard let faults = backend.reader.faults(source, directory) else { throw refusal.error }
+    throw refusal.error(explainedBy: faults)
   }
 
   func evaluate(inputs: [SurfaceStorage], outputs: [SurfaceStorage]) throws(OrionError) {

@@ -61,21 +61,18 @@ final class ClientRoute: Sendable {
     }
   }
 
-  func compile(_ model: ForeignObject, _ program: String) throws(OrionError) {
-    if let refusal = try tell(ClientMessages.compile, model, modelOptions, program) {
-      throw refusal.error
-    }
+  // Each of these three gives `nil` when it was done.
+
+  func compile(_ model: ForeignObject, _ program: String) throws(OrionError) -> Refusal? {
+    try tell(ClientMessages.compile, model, modelOptions, program)
   }
 
-  /// `nil` when the model is loaded.
   func load(_ model: ForeignObject, _ program: String) throws(OrionError) -> Refusal? {
     try tell(ClientMessages.load, model, modelOptions, program)
   }
 
-  func unload(_ model: ForeignObject, _ program: String) throws(OrionError) {
-    if let refusal = try tell(ClientMessages.unload, model, noOptions, program) {
-      throw refusal.error
-    }
+  func unload(_ model: ForeignObject, _ program: String) throws(OrionError) -> Refusal? {
+    try tell(ClientMessages.unload, model, noOptions, program)
   }
 
   /// What a loaded model says of the procedure called `function`.
@@ -107,8 +104,7 @@ final class ClientRoute: Sendable {
       }
     }
     guard result != 0 else {
-      throw NativeError.error(
-        after: ClientMessages.evaluate, about: "program \(binding.function)", fault, foreign)
+      throw refusal(ClientMessages.evaluate, binding.function, fault).error
     }
   }
 
@@ -153,17 +149,33 @@ final class ClientRoute: Sendable {
       }
     }
     guard result == 0 else { return nil }
-    return Refusal(
-      error: NativeError.error(after: row, about: "program \(program)", fault, foreign),
-      isExplained: fault != nil)
+    return refusal(row, program, fault)
+  }
+
+  private func refusal(_ row: MessageRow, _ program: String, _ fault: Reference?) -> Refusal {
+    Refusal(message: row, program: program, fault: fault.map { NativeError($0, foreign) })
   }
 }
 
-/// The framework's no.
-struct Refusal {
-  let error: OrionError
-  /// The framework said why.
-  let isExplained: Bool
+/// The framework's no to a message.
+struct Refusal: Sendable {
+  let message: MessageRow
+  let program: String
+  /// What the framework said; `nil` when it said nothing.
+  let fault: NativeError?
+
+  var error: OrionError {
+    let what =
+      fault.map { "failed: \($0.message)" } ?? "returned false and gave no error; expected true"
+    return OrionError(.device, "program \(program): \(message.name) \(what)")
+  }
+
+  /// The error of a program whose faults are known.
+  func error(explainedBy faults: String) -> OrionError {
+    let summary = fault?.summary ?? "no error given"
+    return OrionError(
+      .program, "\(faults)\nprogram \(program): \(message.name) refused it (\(summary))")
+  }
 }
 
 extension Messenger {

@@ -1,24 +1,25 @@
-/// Puts the framework's errors into words: domain, code, text, and what to do about the known ones.
-enum NativeError {
-  /// The error for a message that returned false. `reference` is what it left behind, borrowed.
-  static func error(
-    after row: MessageRow, about thing: String, _ reference: FunctionTable.Reference?,
-    _ foreign: Foreign
-  ) -> OrionError {
-    guard let reference else {
-      return OrionError(
-        .device, "\(thing): \(row.name) returned false and gave no error; expected true")
-    }
+/// An error of the framework, read: domain, code, text, and what is known about it.
+struct NativeError: Sendable {
+  let domain: String
+  let code: Int
+  let text: String
+  /// More words, where the error has them.
+  let reason: String?
+
+  /// Reads an error object, borrowed.
+  init(_ reference: FunctionTable.Reference, _ foreign: Foreign) {
     let table = foreign.table
-    let domain = foreign.string(table.errorDomain(reference)) ?? "unknown domain"
-    let code = table.errorCode(reference)
-    let text = copied(table.errorDescription(reference), foreign) ?? "no text"
-    var message = "\(thing): \(row.name) failed: \(domain) \(code): \(text)"
-    if let reason = copied(table.errorFailureReason?(reference), foreign), !text.contains(reason) {
-      message += " (\(reason))"
-    }
-    if let advice = advice(domain: domain, code: code, text: message) { message += "; \(advice)" }
-    return OrionError(.device, message)
+    domain = foreign.string(table.errorDomain(reference)) ?? "unknown domain"
+    code = table.errorCode(reference)
+    text = Self.copied(table.errorDescription(reference), foreign) ?? "no text"
+    reason = Self.copied(table.errorFailureReason?(reference), foreign)
+  }
+
+  init(domain: String, code: Int, text: String, reason: String? = nil) {
+    self.domain = domain
+    self.code = code
+    self.text = text
+    self.reason = reason
   }
 
   private static func copied(_ string: FunctionTable.Reference?, _ foreign: Foreign) -> String? {
@@ -27,12 +28,39 @@ enum NativeError {
     return foreign.string(string)
   }
 
+  /// Domain, code and text.
+  var summary: String { "\(domain) \(code): \(text)" }
+
+  /// The summary, the reason, and what to do.
+  var message: String {
+    var message = summary
+    if let reason, !text.contains(reason) { message += " (\(reason))" }
+    if let advice = row?.advice { message += "; \(advice)" }
+    return message
+  }
+
+  /// Compiling anew may help: the error is not about what this process may do or how much fits.
+  var mayBeStale: Bool {
+    domain == Self.engine && Self.staleCodes.contains(code) && row?.isLimit != true
+  }
+
+  /// Program creation, load, file access, invalid model, file, identifiers and programs not found.
+  private static let staleCodes = [4, 6, 9, 10, 16, 17, 18, 23]
+
+  /// What is known about the error.
+  private var row: Row? {
+    Self.rows.first {
+      $0.domain == domain && $0.code == code && ($0.part.isEmpty || text.contains($0.part))
+    }
+  }
+
   private struct Row {
     let domain: String
     let code: Int
     /// Must stand in the text; "" matches all.
     let part: String
     let advice: String
+    var isLimit = false
   }
 
   private static let engine = "com.apple.appleneuralengine"
@@ -60,25 +88,26 @@ enum NativeError {
       advice: "the queue is full; evaluate from fewer threads at once"),
     Row(
       domain: engine, code: 6, part: "0x50004",
-      advice: "too many programs are loaded; free some, or put several functions into one program"),
+      advice: "too many programs are loaded; free some, or put several functions into one program",
+      isLimit: true),
     Row(
       domain: engine, code: 6, part: "0x20004",
-      advice: "the device's address space is full; free programs and tensors"),
+      advice: "the device's address space is full; free programs and tensors", isLimit: true),
     Row(
       domain: engine, code: 6, part: "0x10004",
-      advice: "the program is too large; split it"),
+      advice: "the program is too large; split it", isLimit: true),
     Row(
       domain: engine, code: 7, part: "",
       advice: "this process is not signed; an ad-hoc signature is enough (codesign -s -)"),
     Row(
-      domain: engine, code: 8, part: "0x1d",
+      domain: engine, code: 8, part: "status=0x1d",
       advice:
         "a surface is too small, too narrow or badly strided; pad the width to a multiple of 32"),
     Row(
-      domain: engine, code: 8, part: "0x9",
+      domain: engine, code: 8, part: "status=0x16",
       advice: "the engine faulted: widths under 32, or one tensor as input and output"),
     Row(
-      domain: engine, code: 8, part: "0x2",
+      domain: engine, code: 8, part: "status=0x2",
       advice: "a symbol index is not the procedure's; compile the program anew"),
     Row(
       domain: engine, code: 9, part: "",
@@ -96,11 +125,4 @@ enum NativeError {
       domain: engine, code: 23, part: "",
       advice: "the program is not loaded; compile it anew"),
   ]
-
-  static func advice(domain: String, code: Int, text: String) -> String? {
-    rows.first {
-      $0.domain == domain && $0.code == code && ($0.part.isEmpty || text.contains($0.part))
-    }?
-    .advice
-  }
 }
