@@ -123,8 +123,10 @@ static const float *find_source(const chain_job *job, chain_memory *memory, int8
   if (source >= 0) return memory->registers[source];
   const chain_operand *operand = &job->operands[-1 - source];
   if (operand->dense && count % 8 == 0) return operand->start + first;
-  gather_operand(job, operand, first, count, memory->gathered[side]);
-  return memory->gathered[side];
+  float *gathered = memory->gathered[side];
+  gather_operand(job, operand, first, count, gathered);
+  for (size_t i = count; i % 8 != 0; i++) gathered[i] = 0;
+  return gathered;
 }
 
 static void run_block(const chain_job *job, chain_memory *memory, size_t first, size_t count) {
@@ -159,7 +161,6 @@ static void run_block(const chain_job *job, chain_memory *memory, size_t first, 
 static void chain_task(void *context, size_t index) {
   const chain_job *job = context;
   chain_memory memory;
-  memset(&memory, 0, sizeof memory);
   const size_t start = index * BLOCKS_OF_TASK * CHAIN_BLOCK;
   const size_t end = orion_min(job->count, start + BLOCKS_OF_TASK * CHAIN_BLOCK);
   for (size_t first = start; first < end; first += CHAIN_BLOCK) {
@@ -176,7 +177,9 @@ static size_t instruction_cost(orion_chain_op op) {
 
 void orion_chain(const orion_chain_args *args) {
   if (args->instruction_count == 0 || args->operand_count > OPERANDS_MAX) return;
-  chain_job job = {.args = args, .kernels = orion_kernels_current()};
+  chain_job job;  // large: only what is used is written
+  job.args = args;
+  job.kernels = orion_kernels_current();
   prepare_job(&job);
   if (job.count == 0) return;
   size_t cost = 1;

@@ -79,6 +79,20 @@ INLINE void narrow8(uint16_t *target, float8 value) {
 INLINE float8 round_half8(float8 value) {
   return (float8)_mm256_cvtph_ps(_mm256_cvtps_ph((__m256)value, _MM_FROUND_TO_NEAREST_INT));
 }
+#elif defined(__aarch64__)
+typedef __fp16 half8 __attribute__((vector_size(16)));
+INLINE float8 widen8(const uint16_t *source) {
+  half8 bits;
+  memcpy(&bits, source, sizeof bits);
+  return __builtin_convertvector(bits, float8);
+}
+INLINE void narrow8(uint16_t *target, float8 value) {
+  const half8 bits = __builtin_convertvector(value, half8);
+  memcpy(target, &bits, sizeof bits);
+}
+INLINE float8 round_half8(float8 value) {
+  return __builtin_convertvector(__builtin_convertvector(value, half8), float8);
+}
 #else
 INLINE float8 widen8(const uint16_t *source) {
   typedef uint16_t half8 __attribute__((vector_size(16), aligned(2), may_alias));
