@@ -20,11 +20,6 @@ static size_t tile_start(size_t columns, size_t tiles, size_t index) {
   return columns * index / tiles;
 }
 
-typedef struct {
-  const float *start;
-  size_t term, column;
-} x_view;
-
 // The tile's columns as x[k][width], dense.
 static void pack_tile(const float *x, size_t x_term, size_t x_column, size_t terms, size_t width,
                       float *target) {

@@ -21,11 +21,9 @@ typedef double double4 __attribute__((vector_size(32)));
 typedef int64_t int4 __attribute__((vector_size(32)));
 typedef uint64_t uint4 __attribute__((vector_size(32)));
 typedef float loose8 __attribute__((vector_size(32), aligned(4), may_alias));
-typedef float loose4 __attribute__((vector_size(16), aligned(4), may_alias));
 
 INLINE float8 load8(const float *source) { return *(const loose8 *)source; }
 INLINE void store8(float *target, float8 value) { *(loose8 *)target = value; }
-INLINE float4 load4(const float *source) { return *(const loose4 *)source; }
 
 INLINE float8 all8(float x) { return (float8){x, x, x, x, x, x, x, x}; }
 INLINE double4 all4(double x) { return (double4){x, x, x, x}; }
