@@ -42,8 +42,8 @@ CPU: dict[str, Any] = {
     "name": "cpu",
     "dialect": {"program": "1.3", "opset": "ios18"},
     "limits": LIMITS
-    | {"axis_width_max": 1 << 30, "axis_channels_max": 1 << 30, "rank_max": 8}
-    | {"width_min": 1, "width_multiple": 1},
+    | {"axis_width_max": 1 << 30, "axis_channels_max": 1 << 30, "matmul_inner_max": 1 << 30}
+    | {"width_min": 1, "width_multiple": 1, "rank_max": 8},
     "arithmetic": {"storage": "declared", "mac_overflows_at": None, "hides_nan": False},
     "refused_ops": [],
     "preferences": {

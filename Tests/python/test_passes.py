@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from profiles_for_tests import BY_NAME, CPU, M4
+from random_graphs import random_graph
 
 from orion.errors import OrionError
 from orion.ir import Graph, VerifyError, interpret, parse, to_text
@@ -114,46 +115,9 @@ def test_a_pass_that_breaks_a_graph_is_named() -> None:
         run_passes(graph, CPU, [drop_everything])
 
 
-UNARY = ("exp", "square", "sigmoid", "silu", "tanh", "abs", "relu", "identity")
-BINARY = ("add", "sub", "mul", "maximum", "minimum")
-
-
-def random_graph(seed: int) -> Graph:
-    """Ops that the passes know, stacked at random, with dead ends, repeats and plain identities."""
-    random = np.random.RandomState(seed)
-    g = Graph(f"random{seed}")
-    values = [g.input(name, "fp32", (1, 4, 2, 6)) for name in ("b", "a")]
-    values.append(g.weight("w", "fp32", (1, 4, 1, 1), "w"))
-    values.append(g.full(values[0].type, 0.5))
-
-    def pick() -> object:
-        return values[random.randint(len(values))]
-
-    def wide() -> object:
-        return g.add(pick(), values[0])
-
-    for _ in range(random.randint(5, 25)):
-        choice = random.randint(8)
-        if choice < 3:
-            values.append(getattr(g, UNARY[random.randint(len(UNARY))])(pick()))
-        elif choice < 5:
-            values.append(getattr(g, BINARY[random.randint(len(BINARY))])(pick(), pick()))
-        elif choice == 5:
-            first, second = g.split(wide(), axis=1, sizes=(1, 3))
-            values.append(g.concat([second, first], axis=1))
-        elif choice == 6:
-            turned = g.reshape(g.reshape(wide(), shape=(8, 6)), shape=(1, 4, 2, 6))
-            values.append(g.rms_norm(turned, values[2], axis=1, epsilon=1e-5))
-        else:
-            values.append(g.softmax(wide(), axis=int(random.randint(4))))
-    for index in range(3):
-        g.output(f"out{index}", pick())
-    return g
-
-
 @pytest.mark.parametrize("seed", range(60))
 def test_pipeline_keeps_the_meaning_of_random_graphs(seed: int) -> None:
-    text = to_text(random_graph(seed))
+    text = to_text(random_graph(seed, (1, 4, 2, 32)))
     assert to_text(parse(text)) == text
     for profile in (CPU, M4):
         after = run_passes(parse(text), profile)

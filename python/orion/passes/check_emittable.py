@@ -1,6 +1,7 @@
 """Refuse a graph that the profile's device would refuse; changes nothing.
 
-Every op has a spelling in MIL and is not among the profile's refused ops; no axis is longer and
+Every op has a spelling in MIL and is not among the profile's refused ops; ports are as wide as it
+wants, no axis is longer and
 no rank higher than its limits. The last check before MIL is written: a model that fails here
 needs another pass, and the error says for which op.
 """
@@ -26,6 +27,9 @@ def check_emittable(graph: Graph, profile: Mapping[str, Any]) -> None:
             )
         for value in node.results:
             check_size(value, profile)
+    ports = [node.result for node in graph.inputs] + [output.value for output in graph.outputs]
+    for value in ports:
+        check_port(value, profile)
 
 
 def check_size(value: Value, profile: Mapping[str, Any]) -> None:
@@ -42,3 +46,13 @@ def check_size(value: Value, profile: Mapping[str, Any]) -> None:
                 f"{profile['name']} takes a {what} of at most {limit}, but %{value.name} is"
                 f" {value.type}"
             )
+
+
+def check_port(value: Value, profile: Mapping[str, Any]) -> None:
+    limits = profile["limits"]
+    width = value.type.shape[-1] if value.type.shape else 1
+    if width < limits["width_min"] or width % limits["width_multiple"]:
+        raise OrionError(
+            f"{profile['name']} takes ports of a width from {limits['width_min']} in multiples of"
+            f" {limits['width_multiple']}, but %{value.name} is {value.type}"
+        )
