@@ -3,6 +3,7 @@
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from orion import Device, OrionError, Program
@@ -23,7 +24,7 @@ BLOB = struct.pack("<II56x", 1, 2) + struct.pack("<IIQQ40x", 0xDEADBEEF, 1, 256,
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("} -> (out)", "} -> out)", ["6:", "expected"]),
+        ("} -> (out)", "} -> out)", ["model.mil:7:14", "expected"]),
         ("add(x = x", "ad(x = x", ["ad"]),
         ("add(x = x, y = w)", "add(x = x)", ["y"]),
         ("add(x = x", "add(x = z", ["z"]),
@@ -44,7 +45,7 @@ def test_a_program_that_is_none_says_where(
     weights.write_bytes(BLOB)
     assert old in PROGRAM
     opened = Device(device, cache_dir=tmp_path / "cache")
-    Program(opened, PROGRAM, weights)
+    kept = Program(opened, PROGRAM, weights)
     before = sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file())
     with pytest.raises(OrionError) as failure:
         Program(opened, PROGRAM.replace(old, new), weights)
@@ -53,6 +54,7 @@ def test_a_program_that_is_none_says_where(
     after = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     assert [path for path in after if path not in before and ".tmp" in path.name] == []
     assert opened.counters()["loaded_programs"] == 1
+    assert kept.run([np.zeros((1, 4, 1, 32))])
 
 
 def test_a_weight_file_of_another_format_is_named(tmp_path: Path) -> None:

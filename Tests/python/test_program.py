@@ -149,7 +149,7 @@ def test_counters_tell_a_compile_from_a_hit(tmp_path: Path) -> None:
             assert device.counters()["compiles"] == 1
             program.close()
         with Device(name, cache_dir=tmp_path) as device:
-            Program(device, doubling())
+            program = Program(device, doubling())
             counted = device.counters()
             assert (counted["compiles"], counted["cache_hits"]) == (0, 1)
             assert counted["loaded_programs"] == 1
