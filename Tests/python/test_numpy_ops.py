@@ -11,7 +11,7 @@ from typing import Any
 import mil_text
 import numpy as np
 import pytest
-from numpy_rows import COMPARISONS, LOGIC, ROWS, Array, Row, draw, some_shape
+from numpy_rows import COMPARISONS, LOGIC, ROWS, Array, Row, attention, draw, some_shape
 
 from orion.errors import OrionError
 from orion.runtime import Device, Program, profile
@@ -83,7 +83,14 @@ def build(row: Row, values: list[Array], exact: list[Array], path: Path) -> tupl
     path.write_bytes(blob)
     results = [(f"out{index}", "fp16", array.shape) for index, array in enumerate(exact)]
     body += mil_text.call(row.op, arguments, results)
-    return mil_text.program(inputs, body, [name for name, _, _ in results]), given
+    outputs = [name for name, _, _ in results]
+    if len(results) == 1 and results[0][2][-1] == 1:
+        # Too narrow to leave the engine: repeated along the last axis.
+        reps = [1] * (len(results[0][2]) - 1) + [32]
+        wide = (*results[0][2][:-1], 32)
+        body += mil_text.call("tile", {"x": "%out0", "reps": reps}, [("wide", "fp16", wide)])
+        outputs = ["wide"]
+    return mil_text.program(inputs, body, outputs), given
 
 
 def _operands(arguments: dict[str, Any]) -> list[str]:
@@ -128,7 +135,8 @@ def test_op_equals_numpy(
         return
     results = Program(devices[name], text, weights).run(given)
     for index, array in enumerate(exact):
-        assert_bits(results[f"out{index}"], array, row.ulps, slack)
+        got = results["wide"][..., :1] if "wide" in results else results[f"out{index}"]
+        assert_bits(np.ascontiguousarray(got), array, row.ulps, slack)
 
 
 @pytest.mark.parametrize("op", [*sorted({**COMPARISONS, **LOGIC}), "logical_not"])
@@ -181,6 +189,23 @@ def test_cast_equals_numpy(dtype: str, devices: dict[str, Device]) -> None:
     for name in ["cpu", SIM] if dtype == "fp32" else ["cpu"]:
         got = Program(devices[name], text).run([x])["out"]
         assert_bits(got, x.astype(numpy_type).astype(np.float64))
+
+
+@pytest.mark.parametrize(("name", "heeded"), [("cpu", True), (SIM, False)])
+def test_attention_heeds_its_mask_on_cpu_and_not_on_the_engine(
+    name: str, heeded: bool, devices: dict[str, Device]
+) -> None:
+    random = np.random.default_rng(7)
+    query, key, value = (draw("small", (1, 2, rows, 32), random) for rows in (4, 64, 64))
+    mask = np.where(random.random((1, 1, 4, 64)) < 0.5, -10000, 0).astype(np.float16)
+    arguments = {"query": "%x", "key": "%y", "value": "%z", "attn_mask": "%mask"}
+    body = mil_text.call("scaled_dot_product_attention", arguments, [("out", "fp16", query.shape)])
+    inputs = {"x": query, "y": key, "z": value, "mask": mask}
+    types = [(port, "fp16", array.shape) for port, array in inputs.items()]
+    got = Program(devices[name], mil_text.program(types, body, ["out"])).run(inputs)["out"]
+    wide = [array.astype(np.float64) for array in (query, key, value)]
+    exact = attention(*wide, mask.astype(np.float64) if heeded else 0.0)
+    assert_bits(got, exact, ulps=2, slack=1e-4)
 
 
 def test_products_overflow_early_on_the_engine(devices: dict[str, Device]) -> None:
