@@ -107,8 +107,11 @@ class Result:
 class Model:
     """A bundle opened on a device, with its tokenizer."""
 
-    def __init__(self, device: Device, bundle: Path, source: Path) -> None:
+    def __init__(
+        self, device: Device, bundle: Path, source: Path, *, closes_device: bool = False
+    ) -> None:
         self.device = device
+        self._closes_device = closes_device
         self.bundle = bundle
         self.source = source
         self.session = Session(device, bundle)
@@ -198,9 +201,10 @@ class Model:
             yield Piece(text, new, time.perf_counter() - begun, finish)
 
     def close(self) -> None:
-        """Gives the device its programs back."""
+        """Gives the device its programs back, and closes a device that `load` opened."""
         self.session.close()
-        self.device.close()
+        if self._closes_device:
+            self.device.close()
 
     def __enter__(self) -> "Model":
         return self
@@ -227,10 +231,10 @@ def load(
         device if isinstance(device, Device) else Device(device, cache_dir=cache_dir, trace=trace)
     )
     source = Path(path)
-    if (source / "manifest.json").is_file():
-        return Model(opened, source, source)
-    from orion.compile import cached_bundle
+    bundle = source
+    if not (source / "manifest.json").is_file():
+        from orion.compile import cached_bundle
 
-    directory = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-    bundle, _fresh = cached_bundle(source, profile(opened.profile), directory)
-    return Model(opened, bundle, source)
+        directory = Path(cache_dir) if cache_dir is not None else default_cache_dir()
+        bundle, _fresh = cached_bundle(source, profile(opened.profile), directory)
+    return Model(opened, bundle, source, closes_device=opened is not device)
