@@ -100,7 +100,7 @@ BREAKS: list[tuple[Callable[[Graph], None], str]] = [
 
 
 def test_good_graph_passes() -> None:
-    verify(good())
+    assert verify(good()) is None
 
 
 @pytest.mark.parametrize(("breaks", "message"), BREAKS, ids=lambda v: getattr(v, "__name__", ""))
