@@ -1,4 +1,3 @@
-import CKernels
 import MILEngine
 
 /// Writes who may look at whom into a mask [1, 1, columns, length], and remembers what stands there, so that

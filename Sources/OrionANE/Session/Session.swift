@@ -1,4 +1,3 @@
-import MILEngine
 import Synchronization
 
 /// A model that reads and writes token ids: it opens a bundle on a device, keeps the context and its keys and

@@ -1,4 +1,3 @@
-import CKernels
 import MILEngine
 
 /// Rows of numbers in a weight file, mapped. It knows neither tokens nor positions.
