@@ -83,6 +83,23 @@ import Testing
     #expect(TinyScene.difference(try session.feed(text, logitRows: 12), expected) < 1e-5)
   }
 
+  @Test func drawsTheSameAfterAFailure() throws {
+    let sampling = Sampling(temperature: 2, seed: 3)
+    let calm = try TinyScene()
+    try calm.session.use(sampling)
+    try calm.session.feed([9, 3])
+    let expected = try calm.session.generate(6).tokens
+    let scene = try TinyScene()
+    try scene.session.use(sampling)
+    try scene.session.feed([9, 3])
+    _ = try scene.session.generate(1)
+    // Far enough for some tokens to be drawn before.
+    scene.backend.state.withLock { $0.failing = $0.operations + 100 }
+    #expect(throws: OrionError.self) { try scene.session.generate(5) }
+    #expect(scene.calls.count > 8)
+    #expect(try scene.session.generate(5).tokens == Array(expected[1...]))
+  }
+
   @Test func cancelsBetweenPrograms() throws {
     let scene = try TinyScene()
     let session = scene.session
