@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from orion import models
 from orion.ir import Arithmetic, Graph, interpret
 from orion.passes import run_passes
 from orion.weights import Checkpoint
+
+# By config, profile, columns and cache; a cache of None stands for the head.
+GRAPHS: dict[tuple[object, ...], Graph] = {}
 
 
 class NumpySession:
@@ -25,16 +30,22 @@ class NumpySession:
             for name, table in family.tables(self.config).items()
         }
         self.forbidden = -1e4 if profile["preferences"]["activation"] == "fp16" else -1e9
-        self.graphs: dict[tuple[int, int], Graph] = {}
         self.caches: dict[str, np.ndarray] = {}
         self.filled = 0
 
     def graph(self, columns: int, cache: int) -> Graph:
-        """The layers at this size, through the passes; made once. Columns 0 stands for the head."""
-        if (columns, cache) not in self.graphs:
-            raw = self.family.build(self.config, columns, cache)
-            self.graphs[columns, cache] = run_passes(raw, self.profile)
-        return self.graphs[columns, cache]
+        """The layers at this size, through the passes; made once for all sessions."""
+        return self.made(columns, cache, lambda: self.family.build(self.config, columns, cache))
+
+    def head(self, columns: int) -> Graph:
+        tile = self.profile["limits"]["axis_channels_max"]
+        return self.made(columns, None, lambda: self.family.head(self.config, columns, tile))
+
+    def made(self, columns: int, cache: int | None, build: Callable[[], Graph]) -> Graph:
+        key = (self.config, self.profile["name"], columns, cache)
+        if key not in GRAPHS:
+            GRAPHS[key] = run_passes(build(), self.profile)
+        return GRAPHS[key]
 
     def feed(self, ids: list[int], columns: int, cache: int) -> np.ndarray:
         """Logits of every id of `ids`, which go into one step. [len(ids), V]"""
@@ -78,11 +89,7 @@ class NumpySession:
         return array
 
     def logits(self, hidden: np.ndarray, count: int) -> np.ndarray:
-        columns = hidden.shape[-1]
-        if (0, columns) not in self.graphs:
-            tile = self.profile["limits"]["axis_channels_max"]
-            raw = self.family.head(self.config, columns, tile)
-            self.graphs[0, columns] = run_passes(raw, self.profile)
-        tiles = interpret(self.graphs[0, columns], {"x": hidden}, self.tensors, self.arithmetic)
+        head = self.head(hidden.shape[-1])
+        tiles = interpret(head, {"x": hidden}, self.tensors, self.arithmetic)
         order = sorted(tiles, key=lambda name: int(name.split("_")[1]))
         return np.concatenate([tiles[name][0, :, 0, :count] for name in order]).T
