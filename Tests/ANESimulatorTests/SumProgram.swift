@@ -1,18 +1,6 @@
 /// MIL programs for tests, written from one line per function: in `f(b:3x32,a:3x32)->(z:3x32)` each
 /// output is the sum of all inputs, [1, 3, 1, 32] in fp16.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
-func writeFile(_ path: String, _ text: String) {
-  guard let file = fopen(path, "w") else { return }
-  fputs(text, file)
-  fclose(file)
-}
-
 func sumProgram(_ lines: String) -> String {
   "program(1.3)\n{\n\(lines.split(separator: "\n").map { sumFunction($0) }.joined())}"
 }

@@ -138,17 +138,9 @@ struct WeightTests {
 
   /// All files below a directory.
   private func cachedFiles(_ directory: String) -> [String] {
-    guard let listing = opendir(directory) else { return [] }
-    defer { closedir(listing) }
-    var found: [String] = []
-    while let entry = readdir(listing) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      guard !name.hasPrefix(".") else { continue }
+    names(in: directory).flatMap { name in
       let path = "\(directory)/\(name)"
-      found += Files.isDirectory(path) ? cachedFiles(path) : [path]
+      return Files.isDirectory(path) ? cachedFiles(path) : [path]
     }
-    return found.sorted()
   }
 }

@@ -3,19 +3,6 @@ import Testing
 
 @testable import ANESimulator
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
-/// A directory of its own below the system's temporary one.
-func temporaryDirectory() throws -> String {
-  var template = Array("/tmp/orion-simulator-XXXXXX".utf8CString)
-  let made = template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) }
-  return String(cString: try #require(made))
-}
-
 /// A client of a world of its own.
 func makeClient(cache: String? = nil) throws -> Client {
   let directory = try cache ?? temporaryDirectory()
