@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -33,13 +33,13 @@ CHUNK = 1 << 20
 @dataclass(frozen=True)
 class Record:
     name: str
-    array: np.ndarray
+    array: Any  # or a checkpoint's tensor, which gives its numbers in blocks
     dtype: str
     offset: int  # of the metadata
 
     @property
     def bytes(self) -> int:
-        return self.array.size * np.dtype(DTYPES[self.dtype]).itemsize
+        return int(self.array.size) * np.dtype(DTYPES[self.dtype]).itemsize
 
     @property
     def end(self) -> int:
@@ -53,17 +53,15 @@ class BlobWriter:
         self.records: list[Record] = []
         self._known: dict[tuple[object, ...], Record] = {}
 
-    def add(self, name: str, array: np.ndarray, dtype: str) -> int:
+    def add(self, name: str, array: Any, dtype: str) -> int:
         """Offset of the record of `array` as `dtype`; memory that was added before stands once."""
-        memory = array.__array_interface__
-        place = (memory["data"][0], memory["strides"], array.size, str(array.dtype))
-        return self._offset((place, dtype), name, array, dtype)
+        return self._offset((identity(array), dtype), name, array, dtype)
 
     def add_constant(self, name: str, array: np.ndarray, dtype: str) -> int:
         """As `add` for what never changes: equal bytes stand once."""
         return self._offset((array.tobytes(), dtype), name, array, dtype)
 
-    def _offset(self, key: tuple[object, ...], name: str, array: np.ndarray, dtype: str) -> int:
+    def _offset(self, key: tuple[object, ...], name: str, array: Any, dtype: str) -> int:
         if key not in self._known:
             end = self.records[-1].end if self.records else HEADER.size
             offset = -(-end // ALIGNMENT) * ALIGNMENT
@@ -82,29 +80,50 @@ class BlobWriter:
                 file.write(chunk.tobytes())
 
 
+def identity(array: Any) -> object:
+    """The same for the same numbers: what a checkpoint's tensor says of itself, or the memory."""
+    if not isinstance(array, np.ndarray):
+        return array.identity
+    memory = array.__array_interface__
+    return (memory["data"][0], memory["strides"], array.size, str(array.dtype))
+
+
+def blocks(array: Any) -> Iterator[np.ndarray]:
+    """The elements in row-major order, flat, some at a time."""
+    if not isinstance(array, np.ndarray):
+        yield from array.blocks(CHUNK)
+        return
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, CHUNK):
+        yield flat[start : start + CHUNK]
+
+
 def converted(record: Record) -> Iterator[np.ndarray]:
     """The elements in the record's dtype, little-endian, a chunk at a time."""
     target = np.dtype(DTYPES[record.dtype]).newbyteorder("<")
-    flat = record.array.reshape(-1)
-    for start in range(0, flat.size, CHUNK):
-        source = flat[start : start + CHUNK]
+    start = 0
+    for source in blocks(record.array):
         with np.errstate(over="ignore"):
             chunk = source.astype(target)
         if record.dtype in ("fp16", "fp32") and not np.isfinite(chunk).all():
-            refuse(record, source, start + int(np.argmin(np.isfinite(chunk))))
+            refuse(record, source, start, int(np.argmin(np.isfinite(chunk))))
+        start += source.size
         yield chunk
 
 
-def refuse(record: Record, source: np.ndarray, index: int) -> None:
-    value = record.array.reshape(-1)[index]
+def refuse(record: Record, source: np.ndarray, start: int, index: int) -> None:
+    """Names the place of the number by its indices, and counts those like it."""
+    value = source[index]
+    place = [int(i) for i in np.unravel_index(start + index, record.array.shape)]
     if not np.isfinite(value):
+        count = sum(int(np.count_nonzero(~np.isfinite(part))) for part in blocks(record.array))
         raise OrionError(
-            f"tensor {record.name} holds {value} at element {index}; expected finite numbers."
-            " The checkpoint is damaged or its training diverged."
+            f"tensor {record.name} holds {value} at {place}, and {count} in all that are not"
+            " finite; the checkpoint is damaged or its training diverged"
         )
     largest = np.finfo(DTYPES[record.dtype]).max
     raise OrionError(
-        f"tensor {record.name} holds {value} at element {index}, {record.dtype} reaches {largest}."
+        f"tensor {record.name} holds {value} at {place}, {record.dtype} reaches {largest}."
         " Run this model on a profile that keeps weights in fp32, such as cpu."
     )
 

@@ -1,9 +1,7 @@
-"""Checkpoints: `load(path)` gives a config and named tensors; one file of this room per format.
+"""Checkpoints: `load(path)` gives a config and named tensors; one file of this room per format."""
 
-A model directory holds one checkpoint `*.bin` and, beside it, one tokenizer `tok*.bin`.
-"""
+from . import presets, tiny
+from .checkpoint import Checkpoint, files, load, locate
+from .lazy import LazyTensor
 
-from . import tiny
-from .checkpoint import Checkpoint, find_checkpoint, load
-
-__all__ = ["Checkpoint", "find_checkpoint", "load", "tiny"]
+__all__ = ["Checkpoint", "LazyTensor", "files", "load", "locate", "presets", "tiny"]

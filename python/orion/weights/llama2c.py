@@ -9,7 +9,7 @@ there are no tables.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 
 from ..errors import OrionError
 from .checkpoint import Checkpoint
+from .lazy import LazyTensor, lazy
 
 MAGIC = 0x616B3432
 HEADER_BYTES_V1 = 256
@@ -186,22 +187,29 @@ LAYER_NAMES = {
 }
 
 
-def name_tensors(header: Header, stacks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    tensors = {"model.embed_tokens.weight": stacks["embedding"][0]}
-    turned: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "wq": lambda w: pairs_to_halves(w, header.heads),
-        "wk": lambda w: pairs_to_halves(w, header.key_heads),
-    }
+def name_tensors(header: Header, stacks: Mapping[str, np.ndarray]) -> dict[str, LazyTensor]:
+    tensors = {"model.embed_tokens.weight": lazy(stacks["embedding"][0])}
+    heads = {"wq": header.heads, "wk": header.key_heads}
     for layer in range(header.layers):
         for name, stack in LAYER_NAMES.items():
-            tensor = stacks[stack][layer]
-            tensors[f"model.layers.{layer}.{name}.weight"] = (
-                turned[stack](tensor) if stack in turned else tensor
-            )
-    tensors["model.norm.weight"] = stacks["norm"][0]
+            tensor = lazy(stacks[stack][layer])
+            if stack in heads:
+                tensor = turned(tensor, heads[stack])
+            tensors[f"model.layers.{layer}.{name}.weight"] = tensor
+    tensors["model.norm.weight"] = lazy(stacks["norm"][0])
     if not header.tied:
-        tensors["lm_head.weight"] = stacks["head"][0]
+        tensors["lm_head.weight"] = lazy(stacks["head"][0])
     return tensors
+
+
+def turned(tensor: LazyTensor, heads: int) -> LazyTensor:
+    """Rotary rows in the order of Hugging Face's checkpoints."""
+    return LazyTensor(
+        tensor.shape,
+        tensor.dtype,
+        lambda: pairs_to_halves(np.asarray(tensor), heads),
+        (tensor.identity, "halves"),
+    )
 
 
 def pairs_to_halves(weight: np.ndarray, heads: int) -> np.ndarray:

@@ -1,0 +1,127 @@
+"""Qwen3: Llama with an RMS norm on every head of queries and keys; knows no device.
+
+Activations are [1, C, 1, S]; weights carry Hugging Face's names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..ir import Graph, Value
+from .parts import rotary, window
+from .parts.attention import Masks, attend, read_masks, split_heads
+from .parts.config import Key, read_keys
+from .parts.decoder import every_layer, read_stream, stack, write_logits
+from .parts.layers import linear, rms_norm
+from .parts.rope import Rotation, read_rotation
+from .parts.rotary import RotaryConfig, gated_mlp, layer_shapes, outer_shapes
+from .parts.window import refuse_window
+
+USED = {
+    **rotary.USED,
+    **window.USED,
+    "head_dim": Key(int, 128),
+    "attention_bias": Key(bool, False),
+}
+IGNORED: dict[str, str] = {}
+FIXED = rotary.FIXED
+
+
+@dataclass(frozen=True)
+class Config(RotaryConfig):
+    attention_bias: bool = False
+
+
+TINY = Config(
+    hidden_size=64,
+    intermediate_size=160,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    vocab_size=288,
+    max_position_embeddings=128,
+    head_dim=16,
+    tie_word_embeddings=True,
+)
+
+
+def read_config(config: Mapping[str, Any]) -> Config:
+    """OrionError when a key that changes the numbers has a value that is not supported."""
+    values = read_keys("qwen3", config, USED, IGNORED, FIXED)
+    return Config(**rotary.finish("qwen3", refuse_window("qwen3", values)))
+
+
+def build(config: Config, columns: int, cache: int, layers: Sequence[int] | None = None) -> Graph:
+    """`columns` new positions over `cache` earlier ones, through `layers` (by default all)."""
+    layers = range(config.layers) if layers is None else layers
+    g = Graph(f"layers_s{columns}_l{cache}")
+    x = read_stream(g, config.hidden_size, columns, layers)
+    rotation = read_rotation(g, config.head_dim, columns)
+    masks = read_masks(g, columns, cache)
+    return stack(g, x, layers, lambda i, x: block(g, config, i, x, rotation, masks))
+
+
+def block(
+    g: Graph, config: Config, layer: int, x: Value, rotation: Rotation, masks: Masks
+) -> Value:
+    prefix, epsilon = f"model.layers.{layer}.", config.rms_norm_eps
+    normed = rms_norm(g, x, f"{prefix}input_layernorm", epsilon, "attention_norm")
+    x = g.add(x, attention(g, config, layer, normed, rotation, masks))
+    normed = rms_norm(g, x, f"{prefix}post_attention_layernorm", epsilon, "mlp_norm")
+    return g.add(x, gated_mlp(g, config, f"{prefix}mlp.", normed))
+
+
+def attention(
+    g: Graph, config: Config, layer: int, x: Value, rotation: Rotation, masks: Masks
+) -> Value:
+    prefix, size, bias = f"model.layers.{layer}.self_attn.", config.head_dim, config.attention_bias
+    epsilon = config.rms_norm_eps
+    query = linear(g, x, f"{prefix}q_proj", config.query_channels, "query", bias)
+    key = linear(g, x, f"{prefix}k_proj", config.key_channels, "key", bias)
+    value = linear(g, x, f"{prefix}v_proj", config.key_channels, "value", bias)
+    query = rms_norm(g, split_heads(g, query, size), f"{prefix}q_norm", epsilon, "query_norm", 2)
+    key = rms_norm(g, split_heads(g, key, size), f"{prefix}k_norm", epsilon, "key_norm", 2)
+    query, key = rotation.turn(g, query), rotation.turn(g, key)
+    value = split_heads(g, value, size)
+    mixed = attend(g, layer, query, key, value, masks, scale=size**-0.5)
+    return linear(g, mixed, f"{prefix}o_proj", config.hidden_size, "attention_out", bias)
+
+
+def head(config: Config, columns: int, tile: int) -> Graph:
+    """Final norm and vocabulary scores, in tiles of at most `tile` tokens."""
+    g = Graph("head")
+    x = g.input("x", "fp32", (1, config.hidden_size, 1, columns), "hidden")
+    x = rms_norm(g, x, "model.norm", config.rms_norm_eps, "norm")
+    return write_logits(g, x, config.head_weight, config.vocab_size, tile)
+
+
+def tables(config: Config) -> dict[str, str | np.ndarray]:
+    return rotary.rotary_tables(config)
+
+
+def shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """Every tensor that a checkpoint of this config holds."""
+    layer = layer_shapes(config)
+    norms = {f"self_attn.{name}.weight": (config.head_dim,) for name in ("q_norm", "k_norm")}
+    biases = {
+        name.replace(".weight", ".bias"): shape[:1]
+        for name, shape in layer.items()
+        if config.attention_bias and name.startswith("self_attn.")
+    }
+    return {
+        **outer_shapes(config),
+        **every_layer("model.layers.", config.layers, {**layer, **norms, **biases}),
+    }
+
+
+def rename(config: Config, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    return rotary.without_frequencies(tensors)
+
+
+def restore(config: Config, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `rename`."""
+    return dict(tensors)

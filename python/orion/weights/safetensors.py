@@ -1,0 +1,77 @@
+"""Files of safetensors, mapped; the library checks them, and knows no directory.
+
+A header of JSON, its length in 8 bytes before it: for each tensor dtype, shape, and where its
+bytes lie after the header.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import OrionError
+from .lazy import STORED, LazyTensor
+
+# dtype here: the file's name for it
+NAMES = {"fp32": "F32", "fp16": "F16", "bf16": "BF16"}
+
+
+def read(path: Path) -> dict[str, LazyTensor]:
+    """OrionError when a tensor would not lie where the header says, or bytes are left over.
+
+    Tensors of other dtypes have their dtype's name there and are never read.
+    """
+    check(path)
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    # An empty map is none to numpy.
+    data = np.memmap(path, np.uint8, "r", 8 + length) if header and has_data(header) else None
+    return {name: tensor(path, data, row, name) for name, row in header.items()}
+
+
+def check(path: Path) -> None:
+    """The library refuses headers too large or no JSON, and offsets that leave gaps or overlap."""
+    import safetensors
+
+    try:
+        size = path.stat().st_size
+        with safetensors.safe_open(path, framework="numpy"):
+            pass
+    except OSError as error:
+        raise OrionError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except safetensors.SafetensorError as error:
+        reason = str(error).removeprefix("Error while deserializing header: ")
+        raise OrionError(
+            f"{path}: is no sound safetensors file of {size} bytes: {reason}; it is cut short or"
+            " damaged, fetch it again"
+        ) from None
+
+
+def has_data(header: Mapping[str, Mapping[str, list[int]]]) -> bool:
+    return any(row["data_offsets"][1] > 0 for row in header.values())
+
+
+def tensor(
+    path: Path, data: np.ndarray | None, row: Mapping[str, object], name: str
+) -> LazyTensor:
+    dtype = {theirs: ours for ours, theirs in NAMES.items()}.get(str(row["dtype"]))
+    shape, (first, last) = tuple(row["shape"]), row["data_offsets"]  # type: ignore[arg-type,misc,attr-defined]
+    identity = (str(path), name)
+
+    def array() -> np.ndarray:
+        if dtype is None:
+            raise OrionError(
+                f"{path}: tensor {name} holds {row['dtype']}; expected {', '.join(NAMES.values())}"
+            )
+        stored = np.dtype(STORED[dtype]).newbyteorder("<")
+        if data is None or first == last:
+            return np.empty(shape, stored)
+        return data[first:last].view(stored).reshape(shape)
+
+    return LazyTensor(shape, dtype or str(row["dtype"]), array, identity)
