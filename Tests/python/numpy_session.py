@@ -19,15 +19,13 @@ class NumpySession:
     """Feeds tokens through the graphs of one profile; the host's part is spelled out here."""
 
     def __init__(self, checkpoint: Checkpoint, profile: dict, arithmetic: Arithmetic | None = None):
-        family = models.find(checkpoint.config["model_type"])
-        self.config = family.read_config(checkpoint.config)
-        self.family = family
+        model = models.open_model(checkpoint.config, checkpoint.tensors)
+        self.config, self.family, self.tensors = model.config, model.family, model.tensors
         self.profile = profile
-        self.tensors = checkpoint.tensors
         self.arithmetic = arithmetic or Arithmetic.of(profile)
         self.tables = {
             name: self.tensors[table] if isinstance(table, str) else table
-            for name, table in family.tables(self.config).items()
+            for name, table in model.family.tables(model.config).items()
         }
         self.forbidden = -1e4 if profile["preferences"]["activation"] == "fp16" else -1e9
         self.caches: dict[str, np.ndarray] = {}

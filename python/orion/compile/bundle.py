@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import __version__, models, tokenizer, weights
 from ..errors import OrionError, UsageError
 from ..ir import Graph
@@ -48,7 +46,7 @@ class Source:
     checkpoint: weights.Checkpoint
     family: Any
     config: Any
-    tokenizer: tokenizer.Tokenizer
+    tokenizer: tokenizer.Tokenizer | None
 
 
 def bundle(
@@ -86,7 +84,7 @@ def write_bundle(
             (new / program.file).write_text(text, encoding="utf-8")
         with (new / WEIGHTS).open("wb") as file:
             blob.write(file)
-        for path in source.tokenizer.files:
+        for path in source.tokenizer.files if source.tokenizer else ():
             shutil.copyfile(path, new / path.name)
         content = manifest(facts(source, profile_json), tables, programs, plan, head)
         write_manifest(new, content)
@@ -124,15 +122,29 @@ def check_target(directory: Path) -> None:
 
 def read_source(path: Path) -> Source:
     checkpoint = weights.load(path)
-    family = models.find(checkpoint.config["model_type"])
-    config = family.read_config(checkpoint.config)
-    for name, shape in family.shapes(config).items():
-        tensor = checkpoint.tensors.get(name)
-        if tensor is None or tensor.shape != shape:
-            found = "it is missing" if tensor is None else f"got {list(tensor.shape)}"
-            raise OrionError(f"{path}: expected tensor {name} of shape {list(shape)}, {found}")
-    words = tokenizer.load(path, config.vocabulary)
-    return Source(checkpoint, family, config, words)
+    try:
+        model = models.open_model(checkpoint.config, checkpoint.tensors)
+    except OrionError as error:
+        raise OrionError(f"{path}: {error}") from None
+    words = read_tokenizer(path, model.config.vocabulary)
+    renamed = weights.Checkpoint(checkpoint.config, model.tensors, checkpoint.files)
+    return Source(renamed, model.family, model.config, words)
+
+
+def read_tokenizer(path: Path, vocabulary: int) -> tokenizer.Tokenizer | None:
+    """A model without a tokenizer takes ids and gives ids."""
+    file = find_tokenizer(path)
+    return None if file is None else tokenizer.load(file, vocabulary)
+
+
+def find_tokenizer(path: Path) -> Path | None:
+    """llama2.c's models are nothing without theirs; others may have none."""
+    if weights.presets.is_preset(path):
+        return None
+    place = weights.locate(path)
+    if (place / "config.json").is_file() and not any(place.glob("tok*.bin")):
+        return None
+    return tokenizer.find_tokenizer(place)
 
 
 def make_programs(
@@ -168,7 +180,7 @@ def add_tables(source: Source, blob: BlobWriter) -> dict[str, Any]:
     rows = {}
     for name, table in source.family.tables(source.config).items():
         is_weight = isinstance(table, str)
-        array: np.ndarray = source.checkpoint.tensors[table] if is_weight else table
+        array = source.checkpoint.tensors[table] if is_weight else table
         offset = blob.add(table if is_weight else name, array, "fp32")
         rows[name] = {
             "offset": offset,
@@ -179,6 +191,20 @@ def add_tables(source: Source, blob: BlobWriter) -> dict[str, Any]:
     return rows
 
 
+def marks(source: Source) -> dict[str, Any]:
+    """The tokens that begin and end a text: the tokenizer's, else those of the config."""
+    words, config = source.tokenizer, source.checkpoint.config
+    if words is not None:
+        return {"begin_token": words.begin, "end_tokens": list(words.ends)}
+    begin, ends = config.get("bos_token_id"), config.get("eos_token_id")
+    known = range(source.config.vocabulary)
+    ends = ends if isinstance(ends, list) else [ends]
+    return {
+        "begin_token": begin if begin in known else None,
+        "end_tokens": [end for end in ends if end in known],
+    }
+
+
 def facts(source: Source, profile: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "generator": f"orion {__version__}",
@@ -186,8 +212,7 @@ def facts(source: Source, profile: Mapping[str, Any]) -> dict[str, Any]:
         "model_type": source.checkpoint.config["model_type"],
         "vocabulary": source.config.vocabulary,
         "context": source.config.context,
-        "begin_token": source.tokenizer.begin,
-        "end_tokens": list(source.tokenizer.ends),
+        **marks(source),
         "parameters": source.checkpoint.parameters,
     }
 

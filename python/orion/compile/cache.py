@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import tokenizer, weights
+from .. import weights
 from ..errors import OrionError
-from .bundle import MANIFEST, SEAL, check_options, write_bundle
+from .bundle import MANIFEST, SEAL, check_options, find_tokenizer, write_bundle
 from .files import lock, remove_leftovers
 from .identity import Identities
 from .manifest import FORMAT
@@ -47,14 +47,15 @@ def bundle_key(
     model_path: Path, profile: Mapping[str, Any], dtype: str, identities: Identities
 ) -> str:
     """Digest over all a bundle is made of: files, profile, options, and the compiler itself."""
-    files = (weights.find_checkpoint(model_path), tokenizer.find_tokenizer(model_path))
+    words = find_tokenizer(model_path)
+    files = (*weights.files(model_path), *([words] if words else []))
     try:
         digests = [(path.name, identities.sha256(path)) for path in files]
     except OSError as error:
         raise OrionError(f"{error.filename}: cannot be read: {error.strerror}") from None
     parts = {
         "format": FORMAT,
-        "files": digests,
+        "files": digests or str(model_path),
         "profile": profile,
         "weights": dtype,
         "compiler": compiler_digest(),

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ..errors import OrionError
 from ..ir import Graph, Node, Value
 from ..ir.interpret import weight_part
@@ -38,7 +36,7 @@ def to_mil(
     graph: Graph,
     dialect: Mapping[str, str],
     blob: BlobWriter | None = None,
-    tensors: Mapping[str, np.ndarray] | None = None,
+    tensors: Mapping[str, Any] | None = None,
 ) -> str:
     """The program. Weights are taken from `tensors` into `blob`; OrionError when one is missing."""
     return Writer(graph, Literals(dialect["program"]), blob or BlobWriter(), tensors or {}).program(
@@ -54,7 +52,7 @@ class Writer:
         graph: Graph,
         literals: Literals,
         blob: BlobWriter,
-        tensors: Mapping[str, np.ndarray],
+        tensors: Mapping[str, Any],
     ) -> None:
         self.graph = graph
         self.literals = literals
@@ -110,7 +108,7 @@ class Writer:
     def blob_literal(self, value: Value, offset: int) -> str:
         return self.literals.blob(value.type.dtype, value.type.shape, WEIGHT_PATH, offset)
 
-    def tensor(self, node: Node) -> np.ndarray:
+    def tensor(self, node: Node) -> Any:
         key = node["key"]
         if key not in self.tensors:
             raise OrionError(f"the checkpoint has no tensor {key}, which the model needs")

@@ -104,8 +104,8 @@ def same_head(embedding: str, tensors: Mapping[str, Any]) -> None:
         return
     rows = max(1, (1 << 20) // max(1, head.shape[1]))
     for first in range(0, head.shape[0], rows):
-        parts = (np.asarray(t[first : first + rows]) for t in (head, table))
-        if not np.array_equal(*parts):
+        ours, theirs = (np.asarray(t[first : first + rows]) for t in (head, table))
+        if not np.array_equal(ours, theirs):
             raise OrionError(
                 "tensor lm_head.weight differs from the embedding, to which config.json ties it;"
                 " set tie_word_embeddings to false, or remove the tensor"

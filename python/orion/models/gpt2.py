@@ -121,7 +121,7 @@ def attention(g: Graph, config: Config, layer: int, x: Value, masks: Masks) -> V
         )
         for name in ("query", "key", "value")
     )
-    mixed = attend(g, layer, query, key, value, masks, config.attention_scale(layer))
+    mixed = attend(g, layer, query, key, value, masks=masks, scale=config.attention_scale(layer))
     return linear(g, mixed, f"{prefix}out", config.n_embd, "attention_out", bias=True)
 
 

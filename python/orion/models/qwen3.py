@@ -13,12 +13,18 @@ import numpy as np
 
 from ..ir import Graph, Value
 from .parts import rotary, window
-from .parts.attention import Masks, attend, read_masks, split_heads
+from .parts.attention import attend, split_heads
 from .parts.config import Key, read_keys
 from .parts.decoder import every_layer, read_stream, stack, write_logits
 from .parts.layers import linear, rms_norm
-from .parts.rope import Rotation, read_rotation
-from .parts.rotary import RotaryConfig, gated_mlp, layer_shapes, outer_shapes
+from .parts.rotary import (
+    RotaryConfig,
+    RotaryStep,
+    gated_mlp,
+    layer_shapes,
+    outer_shapes,
+    read_step,
+)
 from .parts.window import refuse_window
 
 USED = {
@@ -60,35 +66,32 @@ def build(config: Config, columns: int, cache: int, layers: Sequence[int] | None
     layers = range(config.layers) if layers is None else layers
     g = Graph(f"layers_s{columns}_l{cache}")
     x = read_stream(g, config.hidden_size, columns, layers)
-    rotation = read_rotation(g, config.head_dim, columns)
-    masks = read_masks(g, columns, cache)
-    return stack(g, x, layers, lambda i, x: block(g, config, i, x, rotation, masks))
+    step = read_step(g, config, columns, cache)
+    return stack(g, x, layers, lambda i, x: block(g, config, i, x, step))
 
 
-def block(
-    g: Graph, config: Config, layer: int, x: Value, rotation: Rotation, masks: Masks
-) -> Value:
+def block(g: Graph, config: Config, layer: int, x: Value, step: RotaryStep) -> Value:
     prefix, epsilon = f"model.layers.{layer}.", config.rms_norm_eps
     normed = rms_norm(g, x, f"{prefix}input_layernorm", epsilon, "attention_norm")
-    x = g.add(x, attention(g, config, layer, normed, rotation, masks))
+    x = g.add(x, attention(g, config, layer, normed, step))
     normed = rms_norm(g, x, f"{prefix}post_attention_layernorm", epsilon, "mlp_norm")
     return g.add(x, gated_mlp(g, config, f"{prefix}mlp.", normed))
 
 
-def attention(
-    g: Graph, config: Config, layer: int, x: Value, rotation: Rotation, masks: Masks
-) -> Value:
+def attention(g: Graph, config: Config, layer: int, x: Value, step: RotaryStep) -> Value:
     prefix, size, bias = f"model.layers.{layer}.self_attn.", config.head_dim, config.attention_bias
     epsilon = config.rms_norm_eps
-    query = linear(g, x, f"{prefix}q_proj", config.query_channels, "query", bias)
-    key = linear(g, x, f"{prefix}k_proj", config.key_channels, "key", bias)
-    value = linear(g, x, f"{prefix}v_proj", config.key_channels, "value", bias)
-    query = rms_norm(g, split_heads(g, query, size), f"{prefix}q_norm", epsilon, "query_norm", 2)
-    key = rms_norm(g, split_heads(g, key, size), f"{prefix}k_norm", epsilon, "key_norm", 2)
-    query, key = rotation.turn(g, query), rotation.turn(g, key)
+    query = linear(g, x, f"{prefix}q_proj", config.query_channels, "query", bias=bias)
+    key = linear(g, x, f"{prefix}k_proj", config.key_channels, "key", bias=bias)
+    value = linear(g, x, f"{prefix}v_proj", config.key_channels, "value", bias=bias)
+    query = rms_norm(
+        g, split_heads(g, query, size), f"{prefix}q_norm", epsilon, "query_norm", axis=2
+    )
+    key = rms_norm(g, split_heads(g, key, size), f"{prefix}k_norm", epsilon, "key_norm", axis=2)
+    query, key = step.rotation.turn(g, query), step.rotation.turn(g, key)
     value = split_heads(g, value, size)
-    mixed = attend(g, layer, query, key, value, masks, scale=size**-0.5)
-    return linear(g, mixed, f"{prefix}o_proj", config.hidden_size, "attention_out", bias)
+    mixed = attend(g, layer, query, key, value, masks=step.masks, scale=size**-0.5)
+    return linear(g, mixed, f"{prefix}o_proj", config.hidden_size, "attention_out", bias=bias)
 
 
 def head(config: Config, columns: int, tile: int) -> Graph:

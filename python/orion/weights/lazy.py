@@ -55,7 +55,7 @@ class LazyTensor:
         return f"{self.dtype} {list(self.shape)}"
 
     @property
-    def T(self) -> LazyTensor:  # noqa: N802: as numpy calls it
+    def T(self) -> LazyTensor:  # noqa: N802
         return self._view(("T",), lambda array: array.T)
 
     def reshape(self, *shape: Any) -> LazyTensor:
@@ -92,11 +92,10 @@ class LazyTensor:
         return LazyTensor(shape, self.dtype, lambda: view(read()), seen)
 
 
-def shape_of(
-    view: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...]
-) -> tuple[int, ...]:
+def shape_of(view: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...]) -> tuple[int, ...]:
     """What `view` makes of an array of this shape, tried on one that takes no memory."""
-    return view(np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, (0,) * len(shape))).shape
+    one = np.zeros(1, np.int8)
+    return view(np.lib.stride_tricks.as_strided(one, shape, (0,) * len(shape))).shape
 
 
 def lazy(array: np.ndarray, name: str = "") -> LazyTensor:

@@ -10,6 +10,7 @@ import json
 import struct
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,16 +54,13 @@ def check(path: Path) -> None:
         ) from None
 
 
-def has_data(header: Mapping[str, Mapping[str, list[int]]]) -> bool:
+def has_data(header: Mapping[str, Mapping[str, Any]]) -> bool:
     return any(row["data_offsets"][1] > 0 for row in header.values())
 
 
-def tensor(
-    path: Path, data: np.ndarray | None, row: Mapping[str, object], name: str
-) -> LazyTensor:
-    dtype = {theirs: ours for ours, theirs in NAMES.items()}.get(str(row["dtype"]))
-    shape, (first, last) = tuple(row["shape"]), row["data_offsets"]  # type: ignore[arg-type,misc,attr-defined]
-    identity = (str(path), name)
+def tensor(path: Path, data: np.ndarray | None, row: Mapping[str, Any], name: str) -> LazyTensor:
+    dtype = {theirs: ours for ours, theirs in NAMES.items()}.get(row["dtype"])
+    shape, (first, last) = tuple(row["shape"]), row["data_offsets"]
 
     def array() -> np.ndarray:
         if dtype is None:
@@ -74,4 +72,4 @@ def tensor(
             return np.empty(shape, stored)
         return data[first:last].view(stored).reshape(shape)
 
-    return LazyTensor(shape, dtype or str(row["dtype"]), array, identity)
+    return LazyTensor(shape, dtype or row["dtype"], array, (str(path), name))

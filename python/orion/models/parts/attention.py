@@ -33,12 +33,12 @@ def split_heads(g: Graph, x: Value, size: int) -> Value:
 
 def join_heads(g: Graph, x: Value) -> Value:
     """[1, H, D, S] or [K, G, D, S] as [1, H*D, 1, S]."""
-    *_, size, columns = x.type.shape
+    columns = x.type.shape[-1]
     return g.reshape(x, shape=(1, x.type.size // columns, 1, columns))
 
 
 def attend(
-    g: Graph, layer: int, query: Value, key: Value, value: Value, masks: Masks, scale: float
+    g: Graph, layer: int, query: Value, key: Value, value: Value, *, masks: Masks, scale: float
 ) -> Value:
     """query [1, H, D, S], key and value [1, K, D, S] to [1, H*D, 1, S].
 

@@ -17,9 +17,7 @@ def read_stream(g: Graph, channels: int, columns: int, layers: Sequence[int]) ->
     return g.input("x", "fp32", (1, channels, 1, columns), role)
 
 
-def stack(
-    g: Graph, x: Value, layers: Sequence[int], block: Callable[[int, Value], Value]
-) -> Graph:
+def stack(g: Graph, x: Value, layers: Sequence[int], block: Callable[[int, Value], Value]) -> Graph:
     """`x` through the block of every layer, and out."""
     for layer in layers:
         with g.scope(f"l{layer}"):
@@ -45,7 +43,5 @@ def every_layer(
 ) -> dict[str, tuple[int, ...]]:
     """The tensors of one layer, for all layers: `prefix` 0 `.name`."""
     return {
-        f"{prefix}{layer}.{name}": shape
-        for layer in range(count)
-        for name, shape in shapes.items()
+        f"{prefix}{layer}.{name}": shape for layer in range(count) for name, shape in shapes.items()
     }

@@ -15,9 +15,10 @@ from ...errors import OrionError
 from ...ir import Graph, Value
 from . import rope
 from .activation import ACTIVATIONS, NAMES
+from .attention import Masks, read_masks
 from .config import Key
 from .layers import linear
-from .rope import Rope, read_rope, rope_tables
+from .rope import Rope, Rotation, read_rope, read_rotation, rope_tables
 
 EMBEDDING = "model.embed_tokens.weight"
 
@@ -98,12 +99,27 @@ def divide(family: str, whole: str, a: int, part: str, b: int) -> None:
         raise OrionError(f"config.json: {family} needs a {whole} that {part} divides; got {a}, {b}")
 
 
-def gated_mlp(g: Graph, config: RotaryConfig, prefix: str, x: Value, bias: bool = False) -> Value:
+@dataclass(frozen=True)
+class RotaryStep:
+    """What every layer of a step reads beside its own input."""
+
+    rotation: Rotation
+    masks: Masks
+
+
+def read_step(g: Graph, config: RotaryConfig, columns: int, cache: int) -> RotaryStep:
+    rotation = read_rotation(g, config.head_dim, columns)
+    return RotaryStep(rotation, read_masks(g, columns, cache))
+
+
+def gated_mlp(
+    g: Graph, config: RotaryConfig, prefix: str, x: Value, *, bias: bool = False
+) -> Value:
     """down(activation(gate(x)) * up(x))"""
-    gate = linear(g, x, f"{prefix}gate_proj", config.intermediate_size, "gate", bias)
-    up = linear(g, x, f"{prefix}up_proj", config.intermediate_size, "up", bias)
+    gate = linear(g, x, f"{prefix}gate_proj", config.intermediate_size, "gate", bias=bias)
+    up = linear(g, x, f"{prefix}up_proj", config.intermediate_size, "up", bias=bias)
     inner = g.mul(ACTIVATIONS[config.hidden_act](g, gate), up)
-    return linear(g, inner, f"{prefix}down_proj", config.hidden_size, "down", bias)
+    return linear(g, inner, f"{prefix}down_proj", config.hidden_size, "down", bias=bias)
 
 
 def rotary_tables(config: RotaryConfig) -> dict[str, str | np.ndarray]:
