@@ -133,10 +133,11 @@ def test_the_prompt_comes_from_standard_input(stories: Path) -> None:
     assert done.stdout == "Once upon a time, there was\n"
 
 
-def test_a_trace_shows_the_frameworks_calls_in_order(orion: Orion, stories: Path) -> None:
-    done = orion(
-        "generate", "--model", stories, "-p", "Once", "-m", 2, "--device", "sim", "--trace"
-    )
+def test_a_trace_shows_the_frameworks_calls_in_order(
+    orion: Orion, stories: Path, tmp_path: Path
+) -> None:
+    arguments = ("--model", stories, "-p", "Once", "-m", 2, "--device", "sim")
+    done = orion("generate", *arguments, "--trace", "--cache-dir", tmp_path)
     assert done.code == 0
     places = [done.err.index(call) for call in ("_ANEClient", "compileModel:", "loadModel:",
                                                 "evaluateWithModel:")]  # fmt: skip
