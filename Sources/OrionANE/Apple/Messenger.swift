@@ -99,3 +99,44 @@ final class Messenger: Sendable {
     return .found(Target(type: type, selector: selector, implementation: implementation))
   }
 }
+
+// MARK: - Messages that answer an object
+
+extension Messenger {
+  typealias Getter = @convention(c) (Reference, Reference) -> Reference?
+  typealias Factory = @convention(c) (Reference, Reference, Reference, Reference) -> Reference?
+  typealias Wrapper = @convention(c) (Reference, Reference, Reference) -> Reference?
+
+  /// A message without arguments that answers an object.
+  func object(_ row: MessageRow, to receiver: Reference? = nil)
+    throws(OrionError) -> ForeignObject
+  {
+    let found = try send(row, to: receiver, as: Getter.self) { call, receiver, selector in
+      foreign.log.call(row.name, failure: nil, show: Shown.reference) { call(receiver, selector) }
+    }
+    return try foreign.retained(found, by: row.name)
+  }
+
+  /// A message to a class with two objects, answering an object.
+  func object(_ row: MessageRow, _ first: Reference, _ second: Reference, note: String)
+    throws(OrionError) -> ForeignObject
+  {
+    let made = try send(row, as: Factory.self) { call, receiver, selector in
+      foreign.log.call("\(row.name) \(note)", failure: nil, show: Shown.reference) {
+        call(receiver, selector, first, second)
+      }
+    }
+    return try foreign.retained(made, by: row.name)
+  }
+
+  /// The framework's object around a surface.
+  func wrap(_ surface: ForeignObject) throws(OrionError) -> ForeignObject {
+    let row = ClientMessages.surface
+    let made = try send(row, as: Wrapper.self) { call, receiver, selector in
+      foreign.log.call(row.name, failure: nil, show: Shown.reference) {
+        call(receiver, selector, surface.reference)
+      }
+    }
+    return try foreign.retained(made, by: row.name)
+  }
+}

@@ -1,0 +1,41 @@
+import Synchronization
+
+/// A program that is loaded when it is used, within the device's slots.
+final class SlottedProgram: LoadedProgram {
+  let inputs: [Port]
+  let outputs: [Port]
+  private let program: AppleProgram
+  private let slots: ProgramSlots
+  private let isClosed = Atomic(false)
+
+  init(_ program: AppleProgram, _ binding: ProgramBinding, _ slots: ProgramSlots) {
+    self.program = program
+    self.slots = slots
+    inputs = binding.inputs
+    outputs = binding.outputs
+  }
+
+  deinit {
+    // Nobody can try again later, so it is tried twice here.
+    do { try slots.giveBack(program) } catch { try? slots.giveBack(program) }
+  }
+
+  func evaluate(inputs: [any TensorStorage], outputs: [any TensorStorage]) throws(OrionError) {
+    guard !isClosed.load(ordering: .acquiring) else {
+      throw OrionError(.argument, "program \(program.name): unloaded; compile it again")
+    }
+    let inputs = inputs.compactMap { $0 as? SurfaceStorage }
+    let outputs = outputs.compactMap { $0 as? SurfaceStorage }
+    guard inputs.count == self.inputs.count, outputs.count == self.outputs.count else {
+      throw OrionError(.argument, "program \(program.name): a tensor is not of this device")
+    }
+    try slots.use(program) { () throws(OrionError) in
+      try program.evaluate(inputs: inputs, outputs: outputs)
+    }
+  }
+
+  func unload() throws(OrionError) {
+    isClosed.store(true, ordering: .releasing)
+    try slots.giveBack(program)
+  }
+}
