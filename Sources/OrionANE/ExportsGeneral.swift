@@ -31,7 +31,7 @@ public func orion_profile_json(
       let known = Profile.all.map(\.name).joined(separator: ", ")
       throw OrionError(.argument, "profile \"\(name)\": unknown; expected one of \(known)")
     }
-    try CArguments.give(profile.json.text, json)
+    try CArguments.give(profile.json(), json)
   }
 }
 
