@@ -114,7 +114,9 @@ def converted(record: Record) -> Iterator[np.ndarray]:
 def refuse(record: Record, source: np.ndarray, start: int, index: int) -> None:
     """Names the place of the number by its indices, and counts those like it."""
     value = source[index]
-    place = [int(i) for i in np.unravel_index(start + index, record.array.shape)]
+    # A model sees a vector or a matrix with axes of length one behind its own.
+    shape = [n for n in record.array.shape if n > 1] or [1]
+    place = [int(i) for i in np.unravel_index(start + index, shape)]
     if not np.isfinite(value):
         count = sum(int(np.count_nonzero(~np.isfinite(part))) for part in blocks(record.array))
         raise OrionError(

@@ -1,0 +1,283 @@
+"""Every family, over what a config can say, against a reference that shares no code with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import reference_models
+from hf_models import GPT2, LLAMA, random_tensors, write_model
+from numpy_session import NumpySession
+from profiles_for_tests import CPU, M4
+
+import orion
+from orion import models
+from orion.errors import OrionError
+from orion.ir import verify
+from orion.ir.interpret import EXACT
+from orion.models.parts.activation import NAMES
+from orion.weights import Checkpoint
+from orion.weights.lazy import lazy
+
+QWEN2 = {**LLAMA, "model_type": "qwen2", "use_sliding_window": False, "sliding_window": 16}
+QWEN3 = {**LLAMA, "model_type": "qwen3", "head_dim": 16}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
+CONFIGS: dict[str, dict[str, Any]] = {
+    "llama": LLAMA,
+    "llama-tied": {**LLAMA, "tie_word_embeddings": True},
+    "llama-every-head-its-keys": {**LLAMA, "num_key_value_heads": 4},
+    "llama-no-key-heads": {k: v for k, v in LLAMA.items() if k != "num_key_value_heads"},
+    "llama-one-key-head": {**LLAMA, "num_key_value_heads": 1},
+    "llama-wide-heads": {**LLAMA, "head_dim": 24},
+    "llama-odd-width": {**LLAMA, "hidden_size": 36, "num_attention_heads": 2, "vocab_size": 67},
+    "llama-attention-bias": {**LLAMA, "attention_bias": True},
+    "llama-mlp-bias": {**LLAMA, "mlp_bias": True},
+    "llama-epsilon": {**LLAMA, "rms_norm_eps": 0.1},
+    "llama-theta": {**LLAMA, "rope_theta": 500.0},
+    "llama-parameters": {**LLAMA, "rope_parameters": {"rope_type": "default", "rope_theta": 70.0}},
+    "llama-linear": {**LLAMA, "rope_scaling": {"type": "linear", "factor": 3.0}},
+    "llama-linear-new": {
+        **LLAMA,
+        "rope_parameters": {"rope_type": "linear", "factor": 3.0, "rope_theta": 50.0},
+    },
+    "llama-llama3": {**LLAMA, "rope_theta": 500.0, "rope_scaling": LLAMA3},
+    "llama-llama3-new": {**LLAMA, "rope_parameters": {**LLAMA3, "rope_theta": 500.0}},
+    "llama-both": {
+        **LLAMA,
+        "rope_theta": 500.0,
+        "rope_scaling": LLAMA3,
+        "rope_parameters": {**LLAMA3, "rope_theta": 500.0},
+    },
+    "qwen2": QWEN2,
+    "qwen2-tied": {**QWEN2, "tie_word_embeddings": True},
+    "qwen2-window-unused": {**QWEN2, "use_sliding_window": True, "max_window_layers": 2},
+    "qwen3": QWEN3,
+    "qwen3-bias": {**QWEN3, "attention_bias": True, "tie_word_embeddings": True},
+    "qwen3-one-key-head": {**QWEN3, "num_key_value_heads": 1},
+    "gpt2": GPT2,
+    "gpt2-untied": {**GPT2, "tie_word_embeddings": False},
+    "gpt2-inner": {**GPT2, "n_inner": 40},
+    "gpt2-unscaled": {**GPT2, "scale_attn_weights": False},
+    "gpt2-by-layer": {**GPT2, "scale_attn_by_inverse_layer_idx": True},
+    "gpt2-epsilon": {**GPT2, "layer_norm_epsilon": 0.1},
+    "gpt2-odd-width": {**GPT2, "n_embd": 36, "n_head": 3, "vocab_size": 67},
+    **{f"llama-{name}": {**LLAMA, "hidden_act": name} for name in NAMES},
+    **{f"gpt2-{name}": {**GPT2, "activation_function": name} for name in NAMES},
+}
+IDS = np.random.RandomState(5).randint(0, 64, 40).tolist()
+
+
+def checkpoint(config: dict[str, Any]) -> Checkpoint:
+    tensors = {name: lazy(tensor) for name, tensor in random_tensors(config).items()}
+    return Checkpoint(config, tensors, ())
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_logits_are_the_references(name: str) -> None:
+    config = CONFIGS[name]
+    expected = reference_models.logits(config, random_tensors(config), IDS)
+    session = NumpySession(checkpoint(config), CPU, EXACT)
+    rows = [session.feed(IDS[:20], 32, 0), session.feed(IDS[20:39], 32, 64)]
+    rows.append(session.feed(IDS[39:], 1, 64))
+    # Tables of rotations are fp32.
+    np.testing.assert_allclose(np.concatenate(rows), expected, atol=2e-5 * np.abs(expected).max())
+
+
+def test_every_option_changes_the_numbers() -> None:
+    # A reference and a model that both pass over a key would agree.
+    same = {"llama-no-key-heads", "llama-both", "llama-llama3-new", "qwen2-window-unused"}
+    same |= {"llama-silu", "llama-swish", "gpt2-gelu_new"}
+    for family, base in (("llama", LLAMA), ("qwen2", QWEN2), ("qwen3", QWEN3), ("gpt2", GPT2)):
+        plain = reference_models.logits(base, random_tensors(base), IDS)
+        for name, config in CONFIGS.items():
+            if name.startswith(f"{family}-") and name not in same:
+                other = reference_models.logits(config, random_tensors(config), IDS)
+                assert (
+                    other.shape != plain.shape
+                    or np.abs(other - plain).max() > 1e-4
+                    or (config.get("activation_function", "").startswith("gelu_"))
+                ), name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["llama-one-key-head", "llama-odd-width", "llama-attention-bias", "llama-mlp-bias"],
+        *["llama-linear", "llama-llama3", "llama-relu2", "qwen2", "qwen3", "qwen3-bias"],
+        *["gpt2", "gpt2-untied", "gpt2-by-layer", "gpt2-odd-width", "gpt2-gelu", "gpt2-quick_gelu"],
+    ],
+)
+def test_devices_give_the_references_logits(name: str, tmp_path: Path) -> None:
+    config = CONFIGS[name]
+    expected = reference_models.logits(config, random_tensors(config), IDS)
+    directory = write_model(tmp_path / "model", config)
+    for device, bound in (("cpu", 2e-5), ("sim:m4-macos15", 2e-2)):
+        with orion.load(directory, device=device) as model:
+            first = model.session.feed(IDS[:20], logits=20)
+            rest = model.session.feed(IDS[20:], logits=20)
+        found = np.concatenate([first, rest])
+        assert np.abs(found - expected).max() < bound * max(1, np.abs(expected).max()), device
+
+
+@pytest.mark.parametrize("family", models.known())
+def test_tiny_is_well_formed_and_all_its_tensors_are_used(family: str) -> None:
+    module = models.find(family)
+    config = module.TINY
+    graphs = [module.build(config, 32, 64, [i]) for i in range(config.layers)]
+    graphs.append(module.head(config, 32, 1 << 16))
+    used = {table for table in module.tables(config).values() if isinstance(table, str)}
+    for graph in graphs:
+        verify(graph)
+        used |= {node["key"] for node in graph.walk("weight")}
+    assert used == set(module.shapes(config))
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "gpt2", "gpt2-untied"])
+def test_restore_undoes_rename(name: str) -> None:
+    config = CONFIGS[name]
+    module = models.find(config["model_type"])
+    read, tensors = module.read_config(config), random_tensors(config)
+    restored = module.restore(read, module.rename(read, tensors))
+    assert restored.keys() == tensors.keys()
+    for key, tensor in tensors.items():
+        np.testing.assert_array_equal(restored[key], tensor, err_msg=key)
+
+
+def test_gpt2_takes_names_without_their_prefix() -> None:
+    tensors = random_tensors(GPT2)
+    bare = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
+    found, expected = (models.open_model(GPT2, held).tensors for held in (bare, tensors))
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_nothing_is_copied_on_the_way_to_a_model() -> None:
+    tensors = random_tensors(GPT2)
+    renamed = models.open_model(GPT2, tensors).tensors
+    for name in ("attn.query", "attn.value", "mlp.up"):
+        old = "mlp.c_fc" if name == "mlp.up" else "attn.c_attn"
+        view = renamed[f"transformer.h.1.{name}.weight"]
+        assert np.shares_memory(view, tensors[f"transformer.h.1.{old}.weight"])
+
+
+# Activations far from zero, as residual streams of trained models have in some channels.
+@pytest.mark.parametrize("offset", [0.0, 30.0, -3000.0])
+@pytest.mark.parametrize("scale", [1.0, 200.0])
+def test_fp16_norms_hold_out_large_channels(offset: float, scale: float) -> None:
+    config = {**GPT2, "n_layer": 1}
+    tensors = random_tensors(config)
+    tensors["transformer.wte.weight"] = tensors["transformer.wte.weight"] * np.float32(scale)
+    tensors["transformer.wpe.weight"][:, 7] += np.float32(offset)
+    tensors["lm_head.weight"] = tensors["transformer.wte.weight"] / np.float32(scale)
+    config["tie_word_embeddings"] = False
+    expected = reference_models.logits(config, tensors, IDS)
+    held = {name: lazy(tensor) for name, tensor in tensors.items()}
+    found = NumpySession(Checkpoint(config, held, ()), M4).feed(IDS, 64, 0)
+    assert np.isfinite(found).all()
+    assert np.abs(found - expected).max() < 2e-2 * np.abs(expected).max()
+
+
+def error_of(config: dict[str, Any]) -> str:
+    with pytest.raises(OrionError) as error:
+        models.find(config["model_type"]).read_config(config)
+    return str(error.value)
+
+
+SCALED = {**LLAMA3, "rope_theta": 1.0}
+# config, and what is said about it
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({**LLAMA, "sparkle": 3}, "llama has no key 'sparkle', here 3"),
+    ({**LLAMA, "quantization_config": {"bits": 4}}, "supported with quantization_config null, not"),
+    ({**LLAMA, "auto_map": {"AutoModel": "x"}}, "supported with auto_map {}, not {'AutoModel'"),
+    ({**LLAMA, "partial_rotary_factor": 0.5}, "supported with partial_rotary_factor 1"),
+    ({**LLAMA, "rope_interleaved": True}, "supported with rope_interleaved False, not True"),
+    ({**LLAMA, "sliding_window": 8}, "llama has no key 'sliding_window', here 8"),
+    ({**LLAMA, "hidden_act": "mish"}, "hidden_act 'mish' is not known; known: gelu, gelu_python"),
+    ({**LLAMA, "hidden_size": None}, "llama needs the key 'hidden_size', which is missing"),
+    ({**LLAMA, "hidden_size": "32"}, "expected a whole number from 1 to 2147483647 as hidden_size"),
+    ({**LLAMA, "hidden_size": True}, "as hidden_size, got True"),
+    ({**LLAMA, "vocab_size": 0}, "as vocab_size, got 0"),
+    ({**LLAMA, "vocab_size": -5}, "as vocab_size, got -5"),
+    ({**LLAMA, "vocab_size": 1e30}, "as vocab_size, got 1e+30"),
+    ({**LLAMA, "vocab_size": 3.5}, "as vocab_size, got 3.5"),
+    ({**LLAMA, "rms_norm_eps": 0}, "expected a number over 0 as rms_norm_eps, got 0"),
+    ({**LLAMA, "rms_norm_eps": float("nan")}, "as rms_norm_eps, got nan"),
+    ({**LLAMA, "attention_bias": 1}, "expected true or false as attention_bias, got 1"),
+    ({**LLAMA, "num_attention_heads": 5}, "a hidden_size that num_attention_heads divides; got 32"),
+    ({**LLAMA, "num_key_value_heads": 3}, "that num_key_value_heads divides; got 4, 3"),
+    ({**LLAMA, "head_dim": 7}, "a head_dim that the two of a rotary pair divides; got 7, 2"),
+    ({**LLAMA, "rope_scaling": {"type": "yarn", "factor": 2.0}}, "of the type 'yarn' is not supp"),
+    ({**LLAMA, "rope_scaling": {"type": "dynamic"}}, "'dynamic' is not supported; supported: def"),
+    ({**LLAMA, "rope_scaling": [1]}, "expected an object as rope_scaling, got [1]"),
+    ({**LLAMA, "rope_scaling": {"type": "linear"}}, "of the type linear needs the key 'factor'"),
+    ({**LLAMA, "rope_scaling": {"type": "linear", "factor": 2.0, "mscale": 1}}, "no key 'mscale'"),
+    ({**LLAMA, "rope_scaling": {**LLAMA3, "low_freq_factor": 4.0}}, "low_freq_factor below its"),
+    ({**LLAMA, "rope_theta": 2.0, "rope_scaling": SCALED}, "rope_theta is 2.0, and 1.0 in rope_sc"),
+    ({**LLAMA, "rope_scaling": LLAMA3, "rope_parameters": SCALED}, "rope_scaling disagree"),
+    ({**QWEN2, "use_sliding_window": True}, "layers from 0 on see 16 positions only"),
+    ({**QWEN2, "use_mrope": True}, "qwen2 is supported with use_mrope False, not True"),
+    ({**QWEN3, "layer_types": ["sliding_attention"]}, "'full_attention', not 'sliding_attention'"),
+    ({**GPT2, "add_cross_attention": True}, "supported with add_cross_attention False, not True"),
+    ({**GPT2, "n_head": 5}, "gpt2 needs a n_embd that n_head divides; got 32, 5"),
+    ({**GPT2, "activation_function": 3}, "activation_function 3 is not known"),
+    ({**GPT2, "hidden_act": "relu"}, "gpt2 has no key 'hidden_act', here 'relu'"),
+]
+
+
+@pytest.mark.parametrize(("config", "message"), REFUSED)
+def test_keys_that_would_be_passed_over_are_refused(config: dict[str, Any], message: str) -> None:
+    assert message in error_of(config)
+
+
+# Configs as the models' authors publish them, but for their sizes.
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "gpt2": {
+        **GPT2,
+        **{"architectures": ["GPT2LMHeadModel"], "attn_pdrop": 0.1, "bos_token_id": 50256},
+        **{"embd_pdrop": 0.1, "eos_token_id": 50256, "initializer_range": 0.02, "n_ctx": 64},
+        **{"layer_norm_epsilon": 1e-05, "resid_pdrop": 0.1, "summary_activation": None},
+        **{"summary_first_dropout": 0.1, "summary_proj_to_labels": True, "use_cache": True},
+        **{"summary_type": "cls_index", "summary_use_proj": True, "reorder_and_upcast_attn": False},
+        "task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}},
+    },
+    "llama": {
+        **LLAMA,
+        **{"attention_bias": False, "attention_dropout": 0.0, "bos_token_id": 128000},
+        **{"eos_token_id": [128001, 128008], "head_dim": 8, "hidden_act": "silu"},
+        **{"initializer_range": 0.02, "mlp_bias": False, "pretraining_tp": 1, "rope_theta": 5e5},
+        **{"rope_scaling": LLAMA3, "torch_dtype": "bfloat16", "transformers_version": "4.45.0"},
+        **{"use_cache": True, "is_llama_config": True, "rope_interleaved": False},
+    },
+    "qwen2": {
+        **QWEN2,
+        **{"attention_dropout": 0.0, "max_window_layers": 21, "torch_dtype": "bfloat16"},
+        **{"sliding_window": 32768, "use_cache": True, "use_mrope": False, "rope_theta": 1e6},
+    },
+    "qwen3": {
+        **QWEN3,
+        **{"attention_bias": False, "max_window_layers": 28, "rope_scaling": None},
+        **{"sliding_window": None, "use_sliding_window": False, "rope_theta": 1000000},
+    },
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_configs_are_read(name: str) -> None:
+    config = models.find(name).read_config(PUBLISHED[name])
+    assert (config.layers, config.vocabulary, config.context) == (2, 64, 64)
+
+
+@pytest.mark.parametrize("family", models.known())
+def test_every_key_has_one_place(family: str) -> None:
+    module = models.find(family)
+    places = [set(module.USED), set(module.IGNORED), set(module.FIXED)]
+    assert sum(map(len, places)) == len(set.union(*places))
+    assert all(module.IGNORED.values())
