@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hf_models import (
+    GPT2,
     LLAMA,
     edit_json,
     random_tensors,
@@ -97,6 +98,12 @@ def list_config(directory: Path) -> None:
     (directory / CONFIG).write_text("[1]")
 
 
+def fused_nan(directory: Path) -> None:
+    found = random_tensors(GPT2)
+    found["transformer.h.1.attn.c_attn.weight"][3, 70] = np.nan
+    write_model(directory, GPT2, found)
+
+
 def other_dtype(directory: Path) -> None:
     found = {name: ("F32", t.shape, t.tobytes()) for name, t in random_tensors(LLAMA).items()}
     found[NORM] = ("I64", (32,), bytes(8 * 32))
@@ -128,6 +135,7 @@ BAD: list[tuple[Callable[[Path], None], str]] = [
     (raw({"a": place("F99", [4], 0, 16)}), r"is no sound safetensors file .*F99"),
     (other_dtype, r"tensor model.norm.weight: expected numbers in F32, F16 or BF16, got I64"),
     (with_nan, r"tensor model.layers.1.mlp.down_proj.weight holds nan at \[3, 5\], and 2 in all"),
+    (fused_nan, r"tensor transformer.h.1.attn.c_attn.weight holds nan at \[3, 70\], and 1 in all"),
     (tensors(**{NORM: None}), r"the checkpoint lacks tensor model.norm.weight"),
     (
         tensors(**{NORM: np.zeros(31, np.float32)}),

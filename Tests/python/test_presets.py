@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy_session import NumpySession
+from profiles_for_tests import CPU
 
+import orion
 from orion import models, weights
 from orion.weights import presets
 
@@ -52,7 +55,7 @@ def test_numbers_depend_on_seed_and_name_alone() -> None:
 
 def test_numbers_are_those_of_every_machine() -> None:
     tensor = np.asarray(weights.load("stories260k", seed=7).tensors["model.embed_tokens.weight"])
-    np.testing.assert_allclose(tensor[0, :3], [0.01566692, -0.00621391, 0.00383758], rtol=1e-5)
+    np.testing.assert_allclose(tensor[0, :3], [0.02304838, 0.00264136, 0.02187045], rtol=1e-5)
 
 
 def test_a_directory_of_that_name_goes_first(
@@ -61,3 +64,10 @@ def test_a_directory_of_that_name_goes_first(
     (tmp_path / "gpt2").mkdir()
     monkeypatch.chdir(tmp_path)
     assert not presets.is_preset("gpt2")
+
+
+def test_a_preset_runs_on_ids(tmp_path: Path) -> None:
+    with orion.load("stories260k", device="cpu", cache_dir=tmp_path) as model:
+        logits = model.session.feed([1, 2, 3], logits=3)
+    session = NumpySession(weights.load("stories260k"), CPU)
+    np.testing.assert_allclose(logits, session.feed([1, 2, 3], 32, 0), atol=1e-5)

@@ -69,6 +69,21 @@ def test_fp16_and_bf16_are_read_as_they_are(tmp_path: Path) -> None:
     assert [block.tolist() for block in tensors["scalar"].blocks()] == [[2.5]]
 
 
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    values = np.random.RandomState(0).standard_normal((6, 5)).astype(np.float32)
+    write_raw(tmp_path / "b", {"brain": ("BF16", (6, 5), narrowed(values).tobytes())})
+    brain = safetensors.read(tmp_path / "b")["brain"]
+    half = values.astype(np.float16)
+    written = {"z": values, "half": half, "brain": brain, "turned": brain.T, "one": values[0, 0]}
+    safetensors.write(tmp_path / "w.safetensors", {**written, "one": np.asarray(values[0, 0])})
+    found = safetensors.read(tmp_path / "w.safetensors")
+    assert {name: tensor.dtype for name, tensor in found.items()} == {
+        **{"brain": "bf16", "half": "fp16", "one": "fp32", "turned": "bf16", "z": "fp32"},
+    }
+    for name, tensor in written.items():
+        np.testing.assert_array_equal(found[name], tensor, err_msg=name)
+
+
 def test_every_bf16_widens_exactly() -> None:
     bits = np.arange(1 << 16).astype(np.uint16)
     wide = widened(bits)

@@ -114,19 +114,32 @@ def converted(record: Record) -> Iterator[np.ndarray]:
 def refuse(record: Record, source: np.ndarray, start: int, index: int) -> None:
     """Names the place of the number by its indices, and counts those like it."""
     value = source[index]
+    if not np.isfinite(value):
+        refuse_not_finite(record)
     # A model sees a vector or a matrix with axes of length one behind its own.
     shape = [n for n in record.array.shape if n > 1] or [1]
     place = [int(i) for i in np.unravel_index(start + index, shape)]
-    if not np.isfinite(value):
-        count = sum(int(np.count_nonzero(~np.isfinite(part))) for part in blocks(record.array))
-        raise OrionError(
-            f"tensor {record.name} holds {value} at {place}, and {count} in all that are not"
-            " finite; the checkpoint is damaged or its training diverged"
-        )
     largest = np.finfo(DTYPES[record.dtype]).max
     raise OrionError(
         f"tensor {record.name} holds {value} at {place}, {record.dtype} reaches {largest}."
         " Run this model on a profile that keeps weights in fp32, such as cpu."
+    )
+
+
+def refuse_not_finite(record: Record) -> None:
+    """Speaks of the tensor that the checkpoint holds, of which the record may be a part."""
+    tensor = getattr(record.array, "origin", record.array)
+    name = getattr(tensor, "name", "") or record.name
+    start, count, first, value = 0, 0, -1, 0.0
+    for part in blocks(tensor):
+        bad = np.flatnonzero(~np.isfinite(part))
+        if count == 0 and bad.size:
+            first, value = start + int(bad[0]), float(part[bad[0]])
+        start, count = start + part.size, count + bad.size
+    place = [int(i) for i in np.unravel_index(first, tensor.shape)]
+    raise OrionError(
+        f"tensor {name} holds {value} at {place}, and {count} in all that are not finite;"
+        " the checkpoint is damaged or its training diverged"
     )
 
 

@@ -22,7 +22,7 @@ BLOCK_ELEMENTS = 1 << 20
 
 
 class LazyTensor:
-    """`read` gives the stored numbers, best as a view of a mapped file.
+    """`read` gives the stored numbers, best as a view of a mapped file; `name` is the file's.
 
     Tensors of equal `identity` hold equal numbers. A `dtype` outside of `STORED` is one whose
     numbers cannot be used here: such a tensor has a name and a shape, and is never read.
@@ -34,10 +34,14 @@ class LazyTensor:
         dtype: str,
         read: Callable[[], np.ndarray],
         identity: Hashable,
+        name: str = "",
     ) -> None:
         self.shape = shape
         self.dtype = dtype
         self.identity = identity
+        self.name = name
+        # What this is a view of.
+        self.origin = self
         self._read = read
 
     @property
@@ -89,7 +93,9 @@ class LazyTensor:
         shape = shape_of(view, self.shape)
         read = self._read
         seen = (self.identity, self.shape, tag)
-        return LazyTensor(shape, self.dtype, lambda: view(read()), seen)
+        result = LazyTensor(shape, self.dtype, lambda: view(read()), seen, self.name)
+        result.origin = self.origin
+        return result
 
 
 def shape_of(view: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -103,7 +109,9 @@ def lazy(array: np.ndarray, name: str = "") -> LazyTensor:
     memory = array.__array_interface__
     place = (name, memory["data"][0], memory["strides"], array.shape)
     dtype = {np.dtype(stored): dtype for dtype, stored in STORED.items() if dtype != "bf16"}
-    return LazyTensor(array.shape, dtype.get(array.dtype, str(array.dtype)), lambda: array, place)
+    return LazyTensor(
+        array.shape, dtype.get(array.dtype, str(array.dtype)), lambda: array, place, name
+    )
 
 
 def widened(array: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from math import prod
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 # As the families' own training begins.
 SPREAD = 0.02
-BLOCK = 1 << 20
 
 
 def is_preset(path: str | Path) -> bool:
@@ -106,18 +105,19 @@ def fresh(name: str, shape: tuple[int, ...], seed: int) -> LazyTensor:
         read: Callable[[], np.ndarray] = lambda: np.full(shape, value)  # noqa: E731
     else:
         read = lambda: normal(name, shape, seed)  # noqa: E731
-    return LazyTensor(shape, "fp32", read, ("fresh", name, shape, seed))
+    return LazyTensor(shape, "fp32", read, ("fresh", name, shape, seed), name)
 
 
+# Parts of a tensor are read one after the other: it is made once for all of them.
+@lru_cache(maxsize=1)
 def normal(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    # RandomState gives the same numbers in every version of numpy.
     digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
-    random = np.random.RandomState(np.frombuffer(digest, np.uint32))
-    result = np.empty(prod(shape), np.float32)
-    for first in range(0, result.size, BLOCK):
-        part = result[first : first + BLOCK]
-        part[:] = random.standard_normal(part.size) * SPREAD
-    return result.reshape(shape)
+    random = np.random.Generator(np.random.Philox(key=np.frombuffer(digest[:16], np.uint64)))
+    result = np.empty(shape, np.float32)
+    random.standard_normal(out=result, dtype=np.float32)
+    result *= np.float32(SPREAD)
+    result.flags.writeable = False
+    return result
 
 
 def rotary_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Files of safetensors, mapped; the library checks them, and knows no directory.
+"""Files of safetensors: mapped and checked by the library, or written; knows no directory.
 
 A header of JSON, its length in 8 bytes before it: for each tensor dtype, shape, and where its
 bytes lie after the header.
@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import OrionError
-from .lazy import STORED, LazyTensor
+from .lazy import STORED, LazyTensor, lazy, narrowed
 
 # dtype here: the file's name for it
 NAMES = {"fp32": "F32", "fp16": "F16", "bf16": "BF16"}
+# The data begins at a multiple of this.
+ALIGNMENT = 8
 
 
 def read(path: Path) -> dict[str, LazyTensor]:
@@ -72,4 +74,32 @@ def tensor(path: Path, data: np.ndarray | None, row: Mapping[str, Any], name: st
             return np.empty(shape, stored)
         return data[first:last].view(stored).reshape(shape)
 
-    return LazyTensor(shape, dtype or row["dtype"], array, (str(path), name))
+    return LazyTensor(shape, dtype or row["dtype"], array, (str(path), name), name)
+
+
+def write(path: Path, tensors: Mapping[str, LazyTensor | np.ndarray]) -> None:
+    """A file of these tensors in the dtypes they have, written a block at a time.
+
+    OSError when it cannot be written; what is there then is no sound file.
+    """
+    sources = {
+        name: tensor if isinstance(tensor, LazyTensor) else lazy(tensor, name)
+        for name, tensor in sorted(tensors.items())
+    }
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, source in sources.items():
+        first, end = end, end + source.size * np.dtype(STORED[source.dtype]).itemsize
+        header[name] = {
+            "dtype": NAMES[source.dtype],
+            "shape": list(source.shape),
+            "data_offsets": [first, end],
+        }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for source in sources.values():
+            for block in source.blocks():
+                bits = narrowed(block) if source.dtype == "bf16" else block
+                file.write(np.ascontiguousarray(bits, np.dtype(bits.dtype).newbyteorder("<")).data)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OrionError
+from ...errors import OrionError
 
 # How many names an error lists.
 NAMES_MAX = 4
@@ -28,9 +28,8 @@ class Model:
 
 
 def known() -> list[str]:
-    path = [str(Path(__file__).parent)]
-    rows = pkgutil.iter_modules(path)
-    return sorted(row.name for row in rows if not row.ispkg and row.name != "family")
+    rows = pkgutil.iter_modules([str(Path(__file__).parents[1])])
+    return sorted(row.name for row in rows if not row.ispkg)
 
 
 def find(model_type: str) -> Any:
@@ -41,7 +40,7 @@ def find(model_type: str) -> Any:
     """
     if model_type not in known():
         raise OrionError(f"model type {model_type!r} is not known; known: {', '.join(known())}")
-    return importlib.import_module(f"{__package__}.{model_type}")
+    return importlib.import_module(f"..{model_type}", __package__)
 
 
 def open_model(config: Mapping[str, Any], tensors: Mapping[str, Any]) -> Model:
