@@ -5,10 +5,10 @@ private let signed64 = 4
 
 extension Foreign {
   func makeString(_ text: String) throws(OrionError) -> ForeignObject {
-    var text = text
-    let made = text.withUTF8 { bytes in
+    var characters = text
+    let made = characters.withUTF8 { bytes in
       log.call(
-        "CFStringCreateWithBytes \(bytes.count) bytes", failure: nil, show: Shown.reference
+        "CFStringCreateWithBytes \"\(text)\"", failure: nil, show: Shown.reference
       ) {
         // An empty text has no address; any will do for no bytes.
         let start = bytes.baseAddress ?? UnsafePointer(table.constants.arrayCallBacks.bytes)
