@@ -23,7 +23,7 @@ import Testing
     #if !os(macOS)
       let device = try Device("auto", options: options)
       #expect(device.kind == .cpu && device.name == "cpu")
-      #expect(device.reason.hasPrefix("auto: cpu, because device \"ane\": needs macOS 15"))
+      #expect(device.reason.hasPrefix("auto: cpu, because device \"ane\" needs macOS 15"))
     #endif
   }
 

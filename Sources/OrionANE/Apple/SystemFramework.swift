@@ -27,8 +27,8 @@ enum SystemFramework {
         let reason = dlerror().map { String(cString: $0) } ?? "no reason given"
         throw OrionError(
           .device,
-          "device \"ane\": needs macOS 15 or later on Apple silicon: cannot open \(path)"
-            + " (\(reason)); choose sim or cpu")
+          "device \"ane\" needs macOS 15 or later on Apple silicon (\(reason));"
+            + " sim and cpu run anywhere")
       }
       handles.opened.append(handle)
     }

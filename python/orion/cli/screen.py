@@ -14,7 +14,7 @@ def say(message: str) -> None:
 def say_device(device: Device, asked: str) -> None:
     """What runs, and why when the user left it open."""
     if asked == "auto":
-        say(f"auto: {device.name}, because {device.reason}")
+        say(device.reason)
     else:
         say(f"{device.name}: profile {device.profile}, route {device.route}")
 

@@ -93,7 +93,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         state = device.get("error") or f"profile {device['profile']}, route {device['route']}"
         lines.append(f"  {device['name']:16} {state}")
     chosen = facts["device"]
-    lines += ["", f"this run: {chosen['name']}, because {chosen['reason']}"]
+    lines += ["", f"this run: {chosen['name']} ({chosen['reason']})"]
     lines += ["", f"cache {facts['cache']['directory']}"]
     for entry in facts["cache"]["entries"]:
         lines.append(
