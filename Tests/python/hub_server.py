@@ -21,6 +21,7 @@ class Hub:
         self.models: dict[str, Path] = {}
         self.refusals: dict[str, tuple[int, str]] = {}
         self.downloads: list[str] = []
+        self.listings = 0
         self.url = ""
 
 
@@ -64,6 +65,7 @@ def answer(request: BaseHTTPRequestHandler, hub: Hub, body: bool) -> None:
         return
     directory = hub.models[model]
     if parts[0] == "api":
+        hub.listings += "tree" not in parts
         send(request, 200, listing(model, directory, tree="tree" in parts), body, {})
         return
     path = directory / "/".join(parts[4:])

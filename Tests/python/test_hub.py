@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hf_models import LLAMA, write_model
 from hub_server import Hub, serve
 
 from orion.weights import hub
@@ -47,6 +50,10 @@ def model(directory: Path) -> Path:
 
 
 def load(name: str, home: Path, endpoint: str) -> Any:
+    return run(SCRIPT, name, home=home, endpoint=endpoint)
+
+
+def run(script: str, *arguments: str, home: Path, endpoint: str) -> Any:
     """In a process of its own, for the hub's library reads the environment once."""
     environment = {
         "HF_ENDPOINT": endpoint,
@@ -57,7 +64,7 @@ def load(name: str, home: Path, endpoint: str) -> Any:
         "PATH": "/usr/bin:/bin",
     }
     return subprocess.run(
-        [sys.executable, "-c", SCRIPT, name],
+        [sys.executable, "-c", script, *arguments],
         capture_output=True,
         text=True,
         timeout=120,
@@ -111,6 +118,34 @@ def test_a_hub_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
     assert failed.returncode == 1
     assert failed.stderr.startswith("org/other: cannot be fetched from the hub: ")
     assert "see whether the network is there, or name a directory" in failed.stderr
+
+
+COMPILE = """
+import sys
+from orion.compile import cached_bundle
+from profiles_for_tests import CPU
+for _ in range(2):
+    print(cached_bundle(sys.argv[1], CPU, sys.argv[2])[1])
+"""
+
+
+def test_a_bundle_is_made_of_an_id_with_one_look_at_the_hub(server: Hub, tmp_path: Path) -> None:
+    server.models["org/llama"] = write_model(tmp_path / "source", LLAMA)
+    done = run(COMPILE, "org/llama", str(tmp_path / "c"), home=tmp_path / "h", endpoint=server.url)
+    assert done.stdout.split() == ["True", "False"], done.stderr
+    assert server.listings == 2
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    library = pytest.importorskip("huggingface_hub")
+
+    def full(*arguments: object, **more: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(library, "snapshot_download", full)
+    with pytest.raises(hub.OrionError, match=r"free some space or choose another directory"):
+        hub.fetch("org/name")
 
 
 def test_without_the_library_the_message_says_what_to_install(

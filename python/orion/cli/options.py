@@ -10,7 +10,7 @@ def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None
         required=required,
         type=Path,
         metavar="PATH",
-        help="a directory with a checkpoint and its tokenizer, or a bundle",
+        help="a model directory or bundle, an id on the hub (org/name), a file or a preset",
     )
 
 

@@ -19,6 +19,7 @@ from ..errors import OrionError, UsageError
 from ..ir import Graph
 from ..mil import BlobWriter, to_mil
 from ..passes import run_passes
+from ..weights import locate
 from .buckets import steps
 from .files import new_directory, sha256
 from .manifest import Program, Step, manifest
@@ -63,7 +64,7 @@ def bundle(
     """
     check_options(profile_json, weights)
     check_target(Path(directory))
-    return write_bundle(Path(model_path), profile_json, Path(directory), layers_per_program)
+    return write_bundle(locate(model_path), profile_json, Path(directory), layers_per_program)
 
 
 def write_bundle(
@@ -141,10 +142,9 @@ def find_tokenizer(path: Path) -> Path | None:
     """llama2.c's models are nothing without theirs; others may have none."""
     if weights.presets.is_preset(path):
         return None
-    place = weights.locate(path)
-    if (place / "config.json").is_file() and not any(place.glob("tok*.bin")):
+    if (path / "config.json").is_file() and not any(path.glob("tok*.bin")):
         return None
-    return tokenizer.find_tokenizer(place)
+    return tokenizer.find_tokenizer(path)
 
 
 def make_programs(

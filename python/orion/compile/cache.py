@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import weights
 from ..errors import OrionError
+from ..weights import locate
 from .bundle import MANIFEST, SEAL, check_options, find_tokenizer, write_bundle
 from .files import lock, remove_leftovers
 from .identity import Identities
@@ -30,16 +31,17 @@ def cached_bundle(
     Safe with several processes at once: one makes it, the others wait and take it.
     """
     check_options(profile_json, weights)
+    source = locate(model_path)
     room = Path(cache_dir) / "bundles"
     identities = Identities(room / "identity")
-    directory = room / bundle_key(Path(model_path), profile_json, weights, identities)
+    directory = room / bundle_key(source, profile_json, weights, identities)
     if is_intact(directory, identities):
         return directory, False
     with lock(room / f"{directory.name}.lock"):
         remove_leftovers(directory)
         if is_intact(directory, identities):
             return directory, False
-        write_bundle(Path(model_path), profile_json, directory)
+        write_bundle(source, profile_json, directory)
     return directory, True
 
 

@@ -58,10 +58,15 @@ def load(path: str | Path, seed: int = 0) -> Checkpoint:
 
 
 def locate(path: str | Path) -> Path:
-    """The file or directory at `path`; what a hub id stands for is fetched, unless it was."""
-    from . import hub
+    """The file or directory at `path`, or a preset's name.
+
+    What a hub id stands for is fetched: once found, the place is what to hand on.
+    """
+    from . import hub, presets
 
     place = Path(path)
+    if presets.is_preset(path):
+        return place
     if not place.exists():
         if hub.is_id(path):
             return hub.fetch(str(path))
