@@ -9,6 +9,7 @@ const orion_kernels KERNELS_TABLE = {
     .name = KERNELS_NAME,
     .widen = widen_run,
     .narrow = narrow_run,
+    .widen_bytes = widen_bytes_run,
     .round = round_run,
     .pack = pack_panel,
     .tile = tile_any,

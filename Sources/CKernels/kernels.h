@@ -14,6 +14,9 @@ enum {
   ROW_COLUMNS = 64,   // columns that a reduction over a strided axis takes at once
 };
 
+// What a tile's weights are.
+typedef enum { TILE_F32, TILE_F16, TILE_I8 } orion_tile_weights;
+
 // A part of a product: `panels` x 16 channels by `columns` columns over `terms` terms. The sums
 // are read from and written to `sums`, so that a product may be cut anywhere along its terms.
 typedef struct {
@@ -22,7 +25,7 @@ typedef struct {
   // In elements: panel p, term k, channel c at p * panel_step + k * term_step + c.
   const void *weights;
   size_t panel_step, term_step;
-  bool half;       // weights are fp16
+  orion_tile_weights type;
   const float *x;  // x[k * x_term + s * x_column]
   size_t x_term, x_column;
   float *sums;  // panel p, column s, channel c at p * sums_panel + s * 16 + c
@@ -34,8 +37,9 @@ typedef struct {
 typedef struct {
   const float *sums;  // column s, channel c at s * 16 + c
   size_t columns, channels;
-  const float *bias;  // `channels` values or NULL
-  float *y;           // y[c * y_channel + s * y_column]
+  const float *scales;  // `channels` values that the sums are multiplied by, or NULL
+  const float *bias;    // `channels` values or NULL
+  float *y;             // y[c * y_channel + s * y_column]
   size_t y_channel, y_column;
   orion_rounding rounding;
   float mac_limit;
@@ -70,6 +74,8 @@ typedef struct {
   const char *name;
   void (*widen)(const uint16_t *source, float *target, size_t count);
   void (*narrow)(const float *source, uint16_t *target, size_t count);
+  // `count` is a multiple of 8.
+  void (*widen_bytes)(const int8_t *source, float *target, size_t count);
   void (*round)(const float *source, float *target, size_t count);
   // target[k][c] = source[c * channel_step + k * term_step] for c < channels, 0 up to 16.
   void (*pack)(const float *source, size_t channel_step, size_t term_step, size_t channels,

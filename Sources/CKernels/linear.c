@@ -3,13 +3,20 @@
 
 #include "product.h"
 
-static size_t element_bytes(orion_packed_kind kind) {
-  return kind == ORION_PACKED_F16 ? sizeof(uint16_t) : sizeof(float);
+static size_t panel_bytes(orion_packed_kind kind, size_t outputs, size_t inner) {
+  static const size_t element[] = {
+      [ORION_PACKED_F32] = sizeof(float),
+      [ORION_PACKED_F16] = sizeof(uint16_t),
+      [ORION_PACKED_I8] = sizeof(int8_t),
+  };
+  return orion_ceil_div(outputs, PANEL) * PANEL * inner * element[kind];
 }
 
+static size_t rounded_up(size_t bytes) { return orion_ceil_div(bytes, 64) * 64; }
+
 size_t orion_packed_bytes(orion_packed_kind kind, size_t outputs, size_t inner) {
-  const size_t bytes = orion_ceil_div(outputs, PANEL) * PANEL * inner * element_bytes(kind);
-  return orion_ceil_div(bytes, 64) * 64;
+  const size_t panels = rounded_up(panel_bytes(kind, outputs, inner));
+  return kind == ORION_PACKED_I8 ? panels + panel_bytes(ORION_PACKED_F32, outputs, 1) : panels;
 }
 
 typedef struct {
@@ -59,9 +66,43 @@ void orion_pack(orion_packed_kind kind, const void *source, bool source_is_f16, 
   pack_job job = {kind, source, source_is_f16, outputs, inner, target};
   const size_t panels = orion_ceil_div(outputs, PANEL);
   orion_run_tasks(panels, outputs * inner, pack_task, &job);
-  const size_t written = panels * PANEL * inner * element_bytes(kind);
+  const size_t written = panel_bytes(kind, outputs, inner);
   memset((char *)target + written, 0, orion_packed_bytes(kind, outputs, inner) - written);
 }
+
+// ---- bytes ----
+
+typedef struct {
+  const int8_t *source;
+  size_t output_step, inner_step;
+  size_t outputs, inner;
+  int8_t *target;
+} pack_bytes_job;
+
+static void pack_bytes_task(void *context, size_t panel) {
+  const pack_bytes_job *job = context;
+  const size_t channels = orion_min(PANEL, job->outputs - panel * PANEL);
+  const int8_t *source = job->source + panel * PANEL * job->output_step;
+  int8_t *target = job->target + panel * PANEL * job->inner;
+  for (size_t k = 0; k < job->inner; k++, target += PANEL) {
+    for (size_t c = 0; c < PANEL; c++) {
+      target[c] = c < channels ? source[c * job->output_step + k * job->inner_step] : 0;
+    }
+  }
+}
+
+void orion_pack_i8(const int8_t *source, size_t output_step, size_t inner_step,
+                   const float *scales, size_t outputs, size_t inner, void *target) {
+  pack_bytes_job job = {source, output_step, inner_step, outputs, inner, target};
+  orion_run_tasks(orion_ceil_div(outputs, PANEL), outputs * inner, pack_bytes_task, &job);
+  const size_t panels = panel_bytes(ORION_PACKED_I8, outputs, inner);
+  const size_t end = orion_packed_bytes(ORION_PACKED_I8, outputs, inner);
+  char *rest = (char *)target + panels;
+  memset(rest, 0, end - panels);
+  memcpy((char *)target + rounded_up(panels), scales, outputs * sizeof(float));
+}
+
+// ---- the product ----
 
 typedef struct {
   orion_product product;
@@ -74,17 +115,25 @@ static void linear_task(void *context, size_t index) {
 }
 
 void orion_linear(const orion_linear_args *args) {
+  static const orion_weights_kind kinds[] = {
+      [ORION_PACKED_F32] = WEIGHTS_PANELS_F32,
+      [ORION_PACKED_F16] = WEIGHTS_PANELS_F16,
+      [ORION_PACKED_I8] = WEIGHTS_PANELS_I8,
+  };
+  const size_t panels = rounded_up(panel_bytes(args->kind, args->outputs, args->inner));
+  const void *after = (const char *)args->weights + panels;
   linear_job job = {
       .product =
           {
               .channels = args->outputs,
               .terms = args->inner,
               .columns = args->columns,
-              .kind = args->kind == ORION_PACKED_F16 ? WEIGHTS_PANELS_F16 : WEIGHTS_PANELS_F32,
+              .kind = kinds[args->kind],
               .weights = args->weights,
               .x = args->x,
               .x_term = args->x_row,
               .x_column = args->x_column,
+              .scales = args->kind == ORION_PACKED_I8 ? after : NULL,
               .bias = args->bias,
               .y = args->y,
               .y_channel = args->y_row,

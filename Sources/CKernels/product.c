@@ -47,26 +47,42 @@ static size_t panels_together(size_t columns) {
   return columns == 2 ? 2 : 1;
 }
 
+// Panels of fp16 or bytes: widened here when several tiles use them, else by the tile.
+static void find_narrow_panels(const orion_kernels *kernels, const orion_product *product,
+                               size_t dense, bool used_once, orion_tile *tile) {
+  const bool half = product->kind == WEIGHTS_PANELS_F16;
+  const uint16_t *halves = (const uint16_t *)product->weights + dense;
+  const int8_t *bytes = (const int8_t *)product->weights + dense;
+  if (used_once) {
+    tile->weights = half ? (const void *)halves : (const void *)bytes;
+    tile->type = half ? TILE_F16 : TILE_I8;
+    tile->panel_step = product->terms * PANEL;
+    return;
+  }
+  const size_t step = tile->terms * PANEL;
+  float *wide = orion_scratch(SCRATCH_PANELS, step * sizeof(float));
+  if (half) {
+    kernels->widen(halves, wide, step);
+  } else {
+    kernels->widen_bytes(bytes, wide, step);
+  }
+  tile->weights = wide;
+  tile->panel_step = step;
+}
+
 // Points the tile at `tile->panels` panels from `panel` on, terms [first, first + tile->terms).
 static void find_panels(const orion_kernels *kernels, const orion_product *product, size_t panel,
                         size_t first, bool used_once, orion_tile *tile) {
   const size_t dense = (panel * product->terms + first) * PANEL;
   tile->term_step = PANEL;
-  tile->half = false;
+  tile->type = TILE_F32;
   if (product->kind == WEIGHTS_PANELS_F32) {
     tile->weights = (const float *)product->weights + dense;
     tile->panel_step = product->terms * PANEL;
     return;
   }
-  if (product->kind == WEIGHTS_PANELS_F16) {
-    const uint16_t *half = (const uint16_t *)product->weights + dense;
-    tile->weights = half;
-    tile->panel_step = product->terms * PANEL;
-    tile->half = used_once;
-    if (used_once) return;
-    float *wide = orion_scratch(SCRATCH_PANELS, tile->terms * PANEL * sizeof(float));
-    kernels->widen(half, wide, tile->terms * PANEL);
-    tile->weights = wide;
+  if (product->kind != WEIGHTS_STRIDED) {
+    find_narrow_panels(kernels, product, dense, used_once, tile);
     return;
   }
   const size_t channel = panel * PANEL, channels = product->channels - channel;
@@ -144,6 +160,7 @@ void orion_product_store(const orion_product *product, orion_product_part part, 
         .sums = sums + p * part.columns * PANEL,
         .columns = part.columns,
         .channels = orion_min(PANEL, product->channels - channel),
+        .scales = product->scales == NULL ? NULL : product->scales + channel,
         .bias = product->bias == NULL ? NULL : product->bias + channel,
         .y = product->y + channel * product->y_channel + part.column * product->y_column,
         .y_channel = product->y_channel,

@@ -6,9 +6,14 @@
 
 #include "kernels.h"
 
-typedef enum { WEIGHTS_PANELS_F32, WEIGHTS_PANELS_F16, WEIGHTS_STRIDED } orion_weights_kind;
+typedef enum {
+  WEIGHTS_PANELS_F32,
+  WEIGHTS_PANELS_F16,
+  WEIGHTS_PANELS_I8,
+  WEIGHTS_STRIDED,
+} orion_weights_kind;
 
-// y[c][s] = bias[c] + sum over k of weights[c][k] x[k][s].
+// y[c][s] = bias[c] + scales[c] * sum over k of weights[c][k] x[k][s].
 typedef struct {
   size_t channels, terms, columns;
   orion_weights_kind kind;
@@ -16,7 +21,7 @@ typedef struct {
   size_t channel_step, term_step;  // of strided weights, in elements
   const float *x;                  // x[k * x_term + s * x_column]
   size_t x_term, x_column;
-  const float *bias;
+  const float *scales, *bias;      // or NULL
   float *y;  // y[c * y_channel + s * y_column]
   size_t y_channel, y_column;
   orion_rounding rounding;

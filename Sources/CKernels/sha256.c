@@ -3,6 +3,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
+#include <pthread.h>
 #endif
 
 #include "kernels.h"
@@ -50,10 +51,13 @@ static void add_blocks_portable(uint32_t state[8], const uint8_t *bytes, size_t 
 }
 
 #if defined(__x86_64__)
-static bool has_sha(void) {
+static pthread_once_t sha_looked_for = PTHREAD_ONCE_INIT;
+static bool has_sha;
+
+static void find_sha(void) {
   unsigned a = 0, b = 0, c = 0, d = 0;
-  if (!__builtin_cpu_supports("sse4.1") || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-  return (b >> 29 & 1) != 0;
+  if (!__builtin_cpu_supports("sse4.1") || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return;
+  has_sha = (b >> 29 & 1) != 0;
 }
 
 // The instructions keep the state as ABEF and CDGH, highest lane first.
@@ -94,7 +98,8 @@ __attribute__((target("sha,sse4.1,ssse3"))) static void add_blocks_sha(uint32_t 
 
 static void add_blocks(uint32_t state[8], const uint8_t *bytes, size_t blocks) {
 #if defined(__x86_64__)
-  if (orion_kernels_current() != &orion_kernels_portable && has_sha()) {
+  pthread_once(&sha_looked_for, find_sha);
+  if (has_sha && orion_kernels_current() != &orion_kernels_portable) {
     return add_blocks_sha(state, bytes, blocks);
   }
 #endif

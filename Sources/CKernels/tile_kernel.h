@@ -9,8 +9,19 @@
 
 enum { PREFETCH_BYTES = 2048 };
 
-INLINE void run_tile(const orion_tile *tile, const int panels, const int columns, const bool half,
-                     const bool dense) {
+INLINE size_t weight_bytes(const orion_tile_weights type) {
+  return type == TILE_F32 ? sizeof(float) : type == TILE_F16 ? sizeof(uint16_t) : sizeof(int8_t);
+}
+
+// Weight number `at` and the seven after it.
+INLINE float8 load_weights8(const orion_tile_weights type, const char *weights, size_t at) {
+  if (type == TILE_F16) return widen8((const uint16_t *)weights + at);
+  if (type == TILE_I8) return widen_bytes8((const int8_t *)weights + at);
+  return load8((const float *)weights + at);
+}
+
+INLINE void run_tile(const orion_tile *tile, const int panels, const int columns,
+                     const orion_tile_weights type, const bool dense) {
   float8 sums[PANELS_MAX][TILE_COLUMNS][2];
 #pragma clang loop unroll(full)
   for (int p = 0; p < panels; p++) {
@@ -21,7 +32,7 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
       sums[p][s][1] = tile->fresh ? all8(0) : load8(start + 8);
     }
   }
-  const size_t bytes = half ? sizeof(uint16_t) : sizeof(float);
+  const size_t bytes = weight_bytes(type);
   const char *weights = tile->weights;
   const size_t panel_bytes = tile->panel_step * bytes, term_bytes = tile->term_step * bytes;
   // Columns 0 to 2 and 3 to 5 are reached from two addresses; the compiler must not chain them.
@@ -32,16 +43,9 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
 #pragma clang loop unroll(full)
     for (int p = 0; p < panels; p++) {
       const char *from = weights + (size_t)p * panel_bytes;
-      // Several streams of half the width outrun the processor's own prefetching.
-      if (half && panels == PANELS_MAX) __builtin_prefetch(from + PREFETCH_BYTES);
-      float8 low, high;
-      if (half) {
-        low = widen8((const uint16_t *)from);
-        high = widen8((const uint16_t *)from + 8);
-      } else {
-        low = load8((const float *)from);
-        high = load8((const float *)from + 8);
-      }
+      // Several streams of narrow weights outrun the processor's own prefetching.
+      if (type != TILE_F32 && panels == PANELS_MAX) __builtin_prefetch(from + PREFETCH_BYTES);
+      const float8 low = load_weights8(type, from, 0), high = load_weights8(type, from, 8);
 #pragma clang loop unroll(full)
       for (int s = 0; s < columns; s++) {
         const float *x =
@@ -68,27 +72,31 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
 
 // Shapes with enough independent sums to hide the latency of the multiply-add, and few enough for
 // the registers. `dense`: the columns of x are next to each other.
-#define TILE_SHAPES(half, dense)                              \
+#define TILE_SHAPES(type, dense)                              \
   switch (tile->panels * 8 + tile->columns) {                 \
-    case 1 * 8 + 1: return run_tile(tile, 1, 1, half, dense); \
-    case 1 * 8 + 2: return run_tile(tile, 1, 2, half, dense); \
-    case 1 * 8 + 3: return run_tile(tile, 1, 3, half, dense); \
-    case 1 * 8 + 4: return run_tile(tile, 1, 4, half, dense); \
-    case 1 * 8 + 5: return run_tile(tile, 1, 5, half, dense); \
-    case 1 * 8 + 6: return run_tile(tile, 1, 6, half, dense); \
-    case 2 * 8 + 2: return run_tile(tile, 2, 2, half, dense); \
-    case 4 * 8 + 1: return run_tile(tile, 4, 1, half, dense); \
+    case 1 * 8 + 1: return run_tile(tile, 1, 1, type, dense); \
+    case 1 * 8 + 2: return run_tile(tile, 1, 2, type, dense); \
+    case 1 * 8 + 3: return run_tile(tile, 1, 3, type, dense); \
+    case 1 * 8 + 4: return run_tile(tile, 1, 4, type, dense); \
+    case 1 * 8 + 5: return run_tile(tile, 1, 5, type, dense); \
+    case 1 * 8 + 6: return run_tile(tile, 1, 6, type, dense); \
+    case 2 * 8 + 2: return run_tile(tile, 2, 2, type, dense); \
+    case 4 * 8 + 1: return run_tile(tile, 4, 1, type, dense); \
   }
 
-static void tile_dense(const orion_tile *tile) { TILE_SHAPES(false, true) }
-static void tile_strided(const orion_tile *tile) { TILE_SHAPES(false, false) }
-static void tile_half_dense(const orion_tile *tile) { TILE_SHAPES(true, true) }
-static void tile_half_strided(const orion_tile *tile) { TILE_SHAPES(true, false) }
+static void tile_dense(const orion_tile *tile) { TILE_SHAPES(TILE_F32, true) }
+static void tile_strided(const orion_tile *tile) { TILE_SHAPES(TILE_F32, false) }
+static void tile_half_dense(const orion_tile *tile) { TILE_SHAPES(TILE_F16, true) }
+static void tile_half_strided(const orion_tile *tile) { TILE_SHAPES(TILE_F16, false) }
+static void tile_bytes_dense(const orion_tile *tile) { TILE_SHAPES(TILE_I8, true) }
+static void tile_bytes_strided(const orion_tile *tile) { TILE_SHAPES(TILE_I8, false) }
 static void tile_any(const orion_tile *tile) {
   const bool dense = tile->x_column == 1 || tile->columns == 1;
-  if (tile->half) return dense ? tile_half_dense(tile) : tile_half_strided(tile);
-  if (dense) return tile_dense(tile);
-  tile_strided(tile);
+  switch (tile->type) {
+    case TILE_F32: return dense ? tile_dense(tile) : tile_strided(tile);
+    case TILE_F16: return dense ? tile_half_dense(tile) : tile_half_strided(tile);
+    case TILE_I8: return dense ? tile_bytes_dense(tile) : tile_bytes_strided(tile);
+  }
 }
 
 // ---- packing ----
@@ -157,8 +165,9 @@ static void pack_panel(const float *source, size_t channel_step, size_t term_ste
 
 // ---- finished sums ----
 
-INLINE float8 finish8(float8 sum, float8 bias, orion_rounding rounding, float limit) {
-  const float8 value = sum + bias;
+INLINE float8 finish8(float8 sum, float8 scale, float8 bias, orion_rounding rounding,
+                      float limit) {
+  const float8 value = sum * scale + bias;
   if (rounding == ORION_ROUND_NONE) return value;
   const float8 rounded = round_half8(value);
   if (rounding == ORION_ROUND_F16) return rounded;
@@ -174,13 +183,15 @@ static void store_square(const orion_panel_store *store, size_t first_channel,
   const float8 none = all8(0);
   const bool has_bias = store->bias != NULL;
   const float8 bias = has_bias ? load_part8(store->bias + first_channel, channels) : none;
+  const float8 scale =
+      store->scales == NULL ? all8(1) : load_part8(store->scales + first_channel, channels);
   const float *sums = store->sums + first_column * PANEL + first_channel;
   float *y = store->y + first_channel * store->y_channel + first_column * store->y_column;
   float8 rows[8];
   for (size_t s = 0; s < 8; s++) {
     const float8 sum = s < columns ? load8(sums + s * PANEL) : none;
     // A sum of -0 stays -0 without a bias.
-    rows[s] = finish8(sum, has_bias ? bias : -none, store->rounding, store->mac_limit);
+    rows[s] = finish8(sum, scale, has_bias ? bias : -none, store->rounding, store->mac_limit);
   }
   if (store->y_channel == 1) {
     for (size_t s = 0; s < columns; s++) store_part8(y + s * store->y_column, rows[s], channels);

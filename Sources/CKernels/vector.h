@@ -133,6 +133,13 @@ INLINE void narrow8(uint16_t *target, float8 value) {
 }
 #endif
 
+// ---- bytes ----
+
+INLINE float8 widen_bytes8(const int8_t *source) {
+  typedef int8_t bytes8 __attribute__((vector_size(8), aligned(1), may_alias));
+  return __builtin_convertvector(__builtin_convertvector(*(const bytes8 *)source, int8), float8);
+}
+
 // ---- floats and doubles ----
 
 INLINE double4 low4(float8 x) {

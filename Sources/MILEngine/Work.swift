@@ -28,8 +28,11 @@ public struct Work: Sendable, Hashable {
     }
     var constants: Set<ValueID> = []
     for node in function.nodes {
-      opCount += 1
-      activationBytes += node.outputs.reduce(0) { $0 + bytes($1) }
+      // Ops on weights are done before the run.
+      if !node.op.hasPrefix(ArgumentList.constexprPrefix) {
+        opCount += 1
+        activationBytes += node.outputs.reduce(0) { $0 + bytes($1) }
+      }
       for value in node.operands.values.flatMap(\.ids) where function.values[value].constant != nil
       {
         constants.insert(value)

@@ -60,13 +60,19 @@ void orion_round_f16(const float *source, float *target, size_t count);
 typedef enum {
   ORION_PACKED_F32 = 0,
   ORION_PACKED_F16 = 1,
+  // Integers, and after the panels, from a multiple of 64 bytes on, an fp32 scale for each channel
+  // of the panels.
+  ORION_PACKED_I8 = 2,
 } orion_packed_kind;
 
 // Bytes of O x K packed weights; a multiple of 64.
 size_t orion_packed_bytes(orion_packed_kind kind, size_t outputs, size_t inner);
-// Packs row-major [O][K] weights. `source_is_f16`: fp16 elements, else fp32.
+// Packs row-major [O][K] weights as floats. `source_is_f16`: fp16 elements, else fp32.
 void orion_pack(orion_packed_kind kind, const void *source, bool source_is_f16, size_t outputs,
                 size_t inner, void *target);
+// Packs weight (o, k) = scales[o] * source[o * output_step + k * inner_step] as ORION_PACKED_I8.
+void orion_pack_i8(const int8_t *source, size_t output_step, size_t inner_step,
+                   const float *scales, size_t outputs, size_t inner, void *target);
 
 typedef struct {
   orion_packed_kind kind;
@@ -83,7 +89,9 @@ typedef struct {
   float mac_limit;       // for ORION_ROUND_F16_MAC
 } orion_linear_args;
 
-// y[o][s] = bias[o] + sum over k of w[o][k] x[k][s]. Uses the pool.
+// y[o][s] = bias[o] + sum over k of w[o][k] x[k][s]. Uses the pool. Of ORION_PACKED_I8 weights the
+// integers are summed up, and the sum is multiplied by its channel's scale: bias + scale * sum,
+// each rounded to fp32.
 void orion_linear(const orion_linear_args *args);
 
 // ---- products of run-time operands (matmul.c) -----------------------------------------------

@@ -101,8 +101,7 @@ extension FunctionChecker {
     _ operand: Operand, _ argument: Argument, _ parameter: Parameter
   ) -> Bool {
     guard parameter.isConstant else { return true }
-    let isKnown = operand.ids.allSatisfy { values[$0].constant != nil || knownEarly.contains($0) }
-    if isKnown { return true }
+    if operand.ids.allSatisfy(isKnown) { return true }
     fault(
       "argument `\(argument.name)` must be constant, but a value that is computed at run time came;"
         + " give a `const` or a literal", rule: "not-constant", at: argument.span)

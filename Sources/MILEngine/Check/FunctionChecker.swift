@@ -17,7 +17,7 @@ struct FunctionChecker {
   private var places: [String: SourceSpan] = [:]
   /// Where the function first defines each name, seen from outside the order of statements.
   private let definitions: [String: SourceSpan]
-  /// Values that are known when the program is compiled though no literal: results of constexpr ops.
+  /// Values that are known when the program is compiled though no literal: results of ops that fold.
   private(set) var knownEarly: Set<ValueID> = []
   private var decoded: [ValueID: ConstantValue] = [:]
 
@@ -105,6 +105,8 @@ struct FunctionChecker {
     return .faulty
   }
 
+  func isKnown(_ id: ValueID) -> Bool { values[id].constant != nil || knownEarly.contains(id) }
+
   // MARK: Inputs and outputs
 
   private mutating func input(_ parameter: Binding) throws(Diagnostic) -> ValueID? {
@@ -179,7 +181,9 @@ struct FunctionChecker {
     let types = operands.flatMap { infer(operation, row, $0) }
     let outputs = defineOutputs(of: operation, types: types)
     guard let operands, let types, outputs.count == types.count else { return }
-    if operation.op.hasPrefix(ArgumentList.constexprPrefix) { knownEarly.formUnion(outputs) }
+    if row.fold != nil, operands.values.flatMap(\.ids).allSatisfy(isKnown) {
+      knownEarly.formUnion(outputs)
+    }
     nodes.append(
       Node(op: operation.op, operands: operands, outputs: outputs, span: operation.span))
   }

@@ -19,35 +19,66 @@ extension ConstantMemory {
         continue
       }
       addresses.append(UnsafeRawPointer(next))
-      if case .bytes(let bytes) = request.source, bytes.count >= request.contentByteCount {
-        bytes.withUnsafeBytes { request.write($0, to: next) }
-      }
+      let parts = request.content.parts.map { TextBytes($0.source) }
+      withExtendedLifetime(parts) { request.write(parts.map(\.bytes), to: next) }
       next += PackLayout.aligned(request.byteCount)
     }
     self.init(addresses: addresses, owners: owners)
   }
 }
 
+/// The bytes of a constant of the text, at one place; none for other constants.
+private final class TextBytes {
+  let bytes: UnsafeRawBufferPointer
+
+  init(_ source: ConstantSource) {
+    guard case .bytes(let content) = source else {
+      bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      return
+    }
+    let copy = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: max(content.count, 1), alignment: 64)
+    copy.copyBytes(from: content)
+    bytes = UnsafeRawBufferPointer(rebasing: copy.prefix(content.count))
+  }
+
+  deinit { bytes.deallocate() }
+}
+
 /// The weight files of a model's directory, each mapped once.
 struct WeightFiles {
   private var directory: ModelDirectory
+  private var texts: [TextBytes] = []
 
   init(modelDirectory: String) { directory = ModelDirectory(path: modelDirectory) }
 
-  /// The bytes behind each request; they live as long as this value.
+  /// The bytes of the parts of each request; they live as long as this value.
   mutating func contents(
     _ requests: [ConstantRequest]
-  ) throws(EngineError) -> [UnsafeRawBufferPointer] {
-    var result: [UnsafeRawBufferPointer] = []
+  ) throws(EngineError) -> [[UnsafeRawBufferPointer]] {
+    var result: [[UnsafeRawBufferPointer]] = []
     for request in requests {
-      guard case .blob(let path, let offset) = request.source else { continue }
-      do throws(Diagnostic) {
-        guard let file = try directory.file(at: path) else { continue }
-        result.append(try file.bytes(at: offset, as: request.type))
-      } catch {
-        throw .program(DiagnosticList([error]))
-      }
+      var parts: [UnsafeRawBufferPointer] = []
+      for part in request.content.parts { parts.append(try bytes(part)) }
+      result.append(parts)
     }
     return result
+  }
+
+  private mutating func bytes(
+    _ part: ConstantContent.Part
+  ) throws(EngineError) -> UnsafeRawBufferPointer {
+    guard case .blob(let path, let offset) = part.source else {
+      texts.append(TextBytes(part.source))
+      return texts[texts.count - 1].bytes
+    }
+    do throws(Diagnostic) {
+      guard let file = try directory.file(at: path) else {
+        throw Diagnostic("no weight file \(path) is at hand", rule: "blob")
+      }
+      return try file.bytes(at: offset, as: part.type)
+    } catch {
+      throw .program(DiagnosticList([error]))
+    }
   }
 }

@@ -44,16 +44,19 @@ final class PackedWeights: Sendable {
 
   /// The name of the pack of some weights: equal for equal contents in equal forms.
   static func name(
-    _ layout: PackLayout, contents: [UnsafeRawBufferPointer]
+    _ layout: PackLayout, contents: [[UnsafeRawBufferPointer]]
   ) -> String {
     var digest = Digest()
     digest.add("pack \(version)")
-    for (request, content) in zip(layout.requests, contents) {
-      let (first, second) = (
-        orion_checksum(content.baseAddress, content.count, 1),
-        orion_checksum(content.baseAddress, content.count, 2)
-      )
-      digest.add("\(request.description) \(content.count) \(first) \(second)")
+    for (request, parts) in zip(layout.requests, contents) {
+      digest.add(request.description)
+      for part in parts {
+        let (first, second) = (
+          orion_checksum(part.baseAddress, part.count, 1),
+          orion_checksum(part.baseAddress, part.count, 2)
+        )
+        digest.add("\(part.count) \(first) \(second)")
+      }
     }
     return digest.text()
   }
@@ -65,7 +68,7 @@ final class PackedWeights: Sendable {
   // MARK: writing
 
   static func write(
-    _ layout: PackLayout, contents: [UnsafeRawBufferPointer], to path: String
+    _ layout: PackLayout, contents: [[UnsafeRawBufferPointer]], to path: String
   ) throws(EngineError) {
     // The body is built in memory so that its checksum can stand in front of it.
     let body = try OwnedMemory(layout.byteCount)

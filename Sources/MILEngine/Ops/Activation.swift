@@ -93,6 +93,9 @@ extension OpTable {
       guard let dtype = DType(rawValue: name) else { throw context.fault("unknown type \(name)") }
       return [TensorType(dtype, x.shape)]
     },
+    fold: { lowering, node throws(Diagnostic) in
+      try lowering.castConstant(node, try lowering.required(node, "x"))
+    },
     lower: { lowering, node throws(Diagnostic) in
       try lowering.convert(node)
     })
@@ -100,6 +103,7 @@ extension OpTable {
   private static let identity = OpRow(
     "identity", [.value("x")],
     infer: { context throws(Diagnostic) in [try context.type("x", in: Kinds.any)] },
+    fold: { lowering, node throws(Diagnostic) in try lowering.reshapeConstant(node) },
     lower: { lowering, node throws(Diagnostic) in try lowering.alias(node, "x") })
 }
 

@@ -2,6 +2,7 @@
 struct OpRow: Sendable {
   typealias Infer = @Sendable (InferenceContext) throws(Diagnostic) -> [TensorType]
   typealias Flops = @Sendable (InferenceContext) throws(Diagnostic) -> Work.Flops
+  typealias Fold = @Sendable (Lowering, Node) throws(Diagnostic) -> ConstantContent?
   typealias Lower = @Sendable (inout Lowering, Node) throws(Diagnostic) -> Void
 
   let name: String
@@ -9,6 +10,8 @@ struct OpRow: Sendable {
   let parameters: [Parameter]
   /// The result types, or a diagnostic that says what was expected and what came.
   let infer: Infer
+  /// What the result holds when that is known before the run; `nil` for ops that never fold.
+  let fold: Fold?
   /// Adds the op's steps to a plan.
   let lower: Lower
   /// Operations that count as work of their own; `nil` for ops that only pass over memory.
@@ -16,13 +19,24 @@ struct OpRow: Sendable {
 
   init(
     _ name: String, _ parameters: [Parameter], infer: @escaping Infer, flops: Flops? = nil,
-    lower: @escaping Lower
+    fold: Fold? = nil, lower: @escaping Lower
   ) {
     self.name = name
     self.parameters = parameters
     self.infer = infer
+    self.fold = fold
     self.lower = lower
     self.flops = flops
+  }
+
+  /// A row whose results are constants, always.
+  init(
+    _ name: String, _ parameters: [Parameter], infer: @escaping Infer, fold: @escaping Fold
+  ) {
+    self.init(name, parameters, infer: infer, fold: fold) { _, node throws(Diagnostic) in
+      throw Diagnostic(
+        "\(node.op): its arguments must be constants", rule: "not-constant", at: node.span)
+    }
   }
 
   func parameter(named name: String) -> Parameter? { parameters.first { $0.name == name } }

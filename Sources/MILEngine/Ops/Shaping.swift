@@ -11,6 +11,7 @@ extension OpTable {
       let x = try context.type("x", in: Kinds.any)
       return [TensorType(x.dtype, try context.reshaped(x.shape))]
     },
+    fold: { lowering, node throws(Diagnostic) in try lowering.reshapeConstant(node) },
     lower: { lowering, node throws(Diagnostic) in
       try lowering.reshape(node, "x", to: lowering.result(node).shape)
     })
@@ -26,6 +27,7 @@ extension OpTable {
       for axis in axes.sorted() { shape.insert(1, at: axis) }
       return [TensorType(x.dtype, shape)]
     },
+    fold: { lowering, node throws(Diagnostic) in try lowering.reshapeConstant(node) },
     lower: { lowering, node throws(Diagnostic) in
       try lowering.reshape(node, "x", to: lowering.result(node).shape)
     })
@@ -45,6 +47,7 @@ extension OpTable {
         TensorType(x.dtype, x.shape.indices.filter { !axes.contains($0) }.map { x.shape[$0] })
       ]
     },
+    fold: { lowering, node throws(Diagnostic) in try lowering.reshapeConstant(node) },
     lower: { lowering, node throws(Diagnostic) in
       try lowering.reshape(node, "x", to: lowering.result(node).shape)
     })

@@ -37,6 +37,8 @@ struct Lowering {
   /// Nodes that use each value, plus one for each output it is.
   private let uses: [Int]
   private var denseCopies: [View: View] = [:]
+  /// Constants that nodes make of other constants.
+  private var derived: [ValueID: ConstantContent] = [:]
 
   init(_ function: CheckedFunction, arithmetic: Arithmetic) {
     self.function = function
@@ -130,7 +132,7 @@ struct Lowering {
   /// What a value is so far; constants become windows.
   mutating func form(_ value: ValueID) throws(Diagnostic) -> Form {
     if let form = forms[value] { return form }
-    guard function.values[value].constant != nil else {
+    guard content(value) != nil else {
       throw Diagnostic(
         "`\(function.values[value].name)` is used before it is computed", rule: "no-plan",
         at: function.values[value].span)
@@ -142,17 +144,34 @@ struct Lowering {
     return form
   }
 
+  /// What a constant holds; `nil` for a value that is computed at run time.
+  func content(_ value: ValueID) -> ConstantContent? {
+    if let content = derived[value] { return content }
+    guard let source = function.values[value].constant else { return nil }
+    return ConstantContent(
+      type: type(value), source: source, roundsToHalf: roundsConstants(type(value).dtype))
+  }
+
+  func isConstant(_ value: ValueID) -> Bool { content(value) != nil }
+
+  /// Whether constants of a type are rounded to fp16 before they are used.
+  func roundsConstants(_ dtype: DType) -> Bool {
+    arithmetic.storage == .fp16 && dtype.isFloat && dtype != .fp16
+  }
+
+  /// The node's result is a constant.
+  mutating func define(_ value: ValueID, constant content: ConstantContent) {
+    derived[value] = content
+  }
+
   /// The buffer of a constant in some form.
   mutating func request(_ value: ValueID, _ form: ConstantRequest.Form) throws(Diagnostic) -> Int {
-    let type = type(value)
-    guard let source = function.values[value].constant, type.dtype != .string else {
+    guard let content = content(value), content.type.dtype != .string else {
       throw Diagnostic(
         "`\(function.values[value].name)` must be a numeric constant; it is not",
         rule: "not-constant", at: function.values[value].span)
     }
-    let request = ConstantRequest(
-      type: type, source: source, form: form,
-      roundsToHalf: arithmetic.storage == .fp16 && type.dtype.isFloat && type.dtype != .fp16)
+    let request = ConstantRequest(content: content, form: form)
     if let buffer = requestBuffers[request] { return buffer }
     buffers.append(Buffer(kind: .constant(requests.count), count: request.byteCount / 4))
     requests.append(request)

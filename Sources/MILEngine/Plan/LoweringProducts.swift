@@ -15,17 +15,19 @@ extension Lowering {
   mutating func weights(
     _ value: ValueID, outputs: Int, inner: Int, first: Int = 0, outputStride: Int, innerStride: Int
   ) throws(Diagnostic) -> Weights {
+    if let content = content(value) {
+      let kind = content.panelKind(
+        outputStride: outputStride, inner: inner, innerStride: innerStride, first: first)
+      let panels = ConstantRequest.Panels(
+        kind: kind, outputs: outputs, inner: inner, first: first, outputStride: outputStride,
+        innerStride: innerStride)
+      let buffer = try request(value, .panels(panels))
+      return Weights(
+        place: Place(buffer: buffer, offset: 0), kind: kind.packed, outputs: outputs,
+        inner: inner)
+    }
     let isHalf = rounding(type(value)) == ORION_ROUND_F16
     let kind = isHalf ? ORION_PACKED_F16 : ORION_PACKED_F32
-    guard function.values[value].constant == nil else {
-      let buffer = try request(
-        value,
-        .panels(
-          isHalf: isHalf, outputs: outputs, inner: inner, first: first, outputStride: outputStride,
-          innerStride: innerStride))
-      return Weights(
-        place: Place(buffer: buffer, offset: 0), kind: kind, outputs: outputs, inner: inner)
-    }
     let source = try denseView(value)
     let rows = dense(
       View(
@@ -84,8 +86,6 @@ extension Lowering {
     }
     try multiplyBatch(node, shape)
   }
-
-  private func isConstant(_ value: ValueID) -> Bool { function.values[value].constant != nil }
 
   /// Constant weights on the left of a single matrix.
   private mutating func multiplyColumns(
@@ -197,6 +197,48 @@ extension Lowering {
     let columns = newView([shape.batch, shape.inputs * taps, places])
     emit(ColumnsStep(source: source.place, target: columns.place, shape: shape))
     return columns
+  }
+}
+
+extension ConstantContent {
+  /// The narrowest panels that hold the weights. Bytes need a scale for each output and data that
+  /// fits them once the offset is taken off, which must be seen without the weight file.
+  func panelKind(
+    outputStride: Int, inner: Int, innerStride: Int, first: Int
+  ) -> ConstantRequest.Panels.Kind {
+    if isHalf { return .f16 }
+    guard case .scaled(let scale, let offset) = rule, inner > 0 else { return .f32 }
+    let data = parts[0].type
+    let blocks = BlockIndex(shape: data.shape, blocks: scale)
+    guard let range = data.dtype.smallRange,
+      blocks.depends(
+        onlyOnOutputs: outputStride, inner: inner, innerStride: innerStride, first: first)
+    else { return .f32 }
+    var shifts = [0]
+    if offset != nil {
+      let part = parts[2]
+      if let numbers = ConstantValue(type: part.type, source: part.source)?.numbers {
+        let known = numbers.compactMap { Int(exactly: $0) }
+        guard known.count == numbers.count else { return .f32 }
+        shifts = known
+      } else if let possible = part.type.dtype.smallRange {
+        shifts = [possible.lowerBound, possible.upperBound]
+      } else {
+        return .f32
+      }
+    }
+    let fits = shifts.allSatisfy {
+      $0.magnitude < 1 << 16 && range.lowerBound - $0 >= -128 && range.upperBound - $0 <= 127
+    }
+    return fits ? .i8 : .f32
+  }
+}
+
+extension DType {
+  /// The numbers of an integer type of at most a byte.
+  fileprivate var smallRange: ClosedRange<Int>? {
+    guard let width = bitWidth, width <= 8, self != .bool, !isFloat else { return nil }
+    return isSigned ? -(1 << (width - 1))...(1 << (width - 1) - 1) : 0...(1 << width - 1)
   }
 }
 

@@ -125,7 +125,7 @@ struct PatternFinder {
   private func norm(at root: Int) -> NormPattern? {
     let node = function.nodes[root]
     guard isPlain(node.outputs[0]) else { return nil }
-    for (main, gamma) in pairs(node) where function.values[gamma].constant != nil {
+    for (main, gamma) in pairs(node) where lowering.isConstant(gamma) {
       guard isPlain(gamma), let (index, inner) = maker(main, ["mul"]),
         let norm = plainNorm(inner, at: index),
         isScale(gamma, of: lowering.result(node), axis: norm.axis)

@@ -71,8 +71,9 @@ struct Plan: Sendable {
 extension Lowering {
   /// Lowers all nodes in order. A pattern is lowered at its last node; the others wait until then.
   mutating func lowerNodes() throws(Diagnostic) {
+    let folded = try foldConstants()
     let patterns = PatternFinder.patterns(of: self)
-    let waiting = Set(patterns.values.flatMap(\.inside))
+    let waiting = Set(patterns.values.flatMap(\.inside)).union(folded)
     for index in function.nodes.indices where !waiting.contains(index) {
       if let pattern = patterns[index] {
         if try lower(pattern) { continue }
@@ -80,6 +81,18 @@ extension Lowering {
       }
       try lowerNode(index)
     }
+  }
+
+  /// The nodes whose results are constants; they need no step.
+  private mutating func foldConstants() throws(Diagnostic) -> Set<Int> {
+    var folded: Set<Int> = []
+    for (index, node) in function.nodes.enumerated() {
+      guard let fold = OpTable.row(named: node.op)?.fold, let content = try fold(self, node)
+      else { continue }
+      define(node.outputs[0], constant: content)
+      folded.insert(index)
+    }
+    return folded
   }
 
   private mutating func lowerNode(_ index: Int) throws(Diagnostic) {
