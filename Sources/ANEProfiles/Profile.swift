@@ -104,6 +104,8 @@ public struct Preferences: Sendable {
   public let activation: String
   /// Columns of a decode step.
   public let decodeColumns: Int
+  /// Columns of a step that checks drafted tokens or serves several sequences.
+  public let speculationColumns: Int
   /// Lengths prompts are padded to.
   public let promptBuckets: [Int]
   /// Lengths the cache is padded to.

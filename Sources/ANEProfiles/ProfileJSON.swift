@@ -57,6 +57,7 @@ extension Preferences {
       ("emits_concat", .bool(emitsConcat)), ("emits_rsqrt", .bool(emitsRsqrt)),
       ("scales_norms", .bool(scalesNorms)), ("activation", .string(activation)),
       ("decode_columns", .integer(decodeColumns)),
+      ("speculation_columns", .integer(speculationColumns)),
       ("prompt_buckets", .array(promptBuckets.map { .integer($0) })),
       ("cache_buckets", .array(cacheBuckets.map { .integer($0) })),
     ])

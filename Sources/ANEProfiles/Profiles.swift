@@ -23,7 +23,7 @@ extension Profile {
     refusedOps: RefusedOps.directPath,
     preferences: Preferences(
       emitsConcat: false, emitsRsqrt: false, scalesNorms: true, activation: "fp16",
-      decodeColumns: 32, promptBuckets: [32, 64, 128, 256, 512, 1024],
+      decodeColumns: 32, speculationColumns: 32, promptBuckets: [32, 64, 128, 256, 512, 1024],
       cacheBuckets: [128, 256, 512, 1024, 2048, 4096]),
     rules: RuleLists.m4macOS15)
 
@@ -43,7 +43,7 @@ extension Profile {
     refusedOps: [],
     preferences: Preferences(
       emitsConcat: true, emitsRsqrt: true, scalesNorms: false, activation: "fp32",
-      decodeColumns: 1, promptBuckets: [32, 64, 128, 256, 512, 1024],
+      decodeColumns: 1, speculationColumns: 8, promptBuckets: [32, 64, 128, 256, 512, 1024],
       cacheBuckets: [128, 256, 512, 1024, 2048, 4096]),
     rules: [])
 }

@@ -132,6 +132,48 @@ import Testing
     }
   }
 
+  @Test(
+    arguments: [
+      ("programs[2].inputs[3]", nil, ["programs[2].inputs[2]", "a placement and masks"]),
+      ("programs[2].inputs[2].role.over", "cache", ["programs[2].inputs[2]", "a placement"]),
+      (
+        "programs[2].inputs[2]",
+        [
+          "name": "mask_new", "dtype": "fp32", "shape": [1, 1, 1, 1],
+          "role": ["kind": "mask", "over": "new"],
+        ], ["programs[2].inputs[2]", "a placement"]
+      ),
+      ("programs[2].inputs[2]", nil, ["steps[2]", "no mask is over its slots"]),
+      ("programs[2].inputs[3].shape", [1, 1, 1, 24], ["inputs[3].shape", "[1, 1, 1, 8]"]),
+      ("programs[0].inputs[2].role", ["kind": "placement"], ["without a cache"]),
+      ("steps[7].cache", 20, ["20"]),
+    ] as [(String, JSONValue?, [String])])
+  func refusesHalfAPlacement(_ row: (path: String, value: JSONValue?, parts: [String])) throws {
+    var model = TinyModel()
+    (model.isPlaced, model.isSplit) = (true, false)
+    let tiny = try TinyBundle(model)
+    try tiny.write(tiny.manifest.setting(row.path, to: row.value))
+    let error = #expect(throws: OrionError.self) { try tiny.open() }
+    for part in row.parts {
+      #expect(error?.message.contains(part) == true, "\(row.path): \(error?.message ?? "")")
+    }
+  }
+
+  /// New tokens take slots of the cache they are placed in, so that it must hold the whole context.
+  @Test func refusesAPlacementWithoutASlotForTheLastToken() throws {
+    for isPlaced in [false, true] {
+      var model = TinyModel()
+      (model.isPlaced, model.steps) = (isPlaced, [(4, 0), (4, 20)])
+      let tiny = try TinyBundle(model)
+      guard isPlaced else {
+        _ = try tiny.open()
+        continue
+      }
+      let error = #expect(throws: OrionError.self) { try tiny.open() }
+      #expect(error?.message.contains("20 positions") == true)
+    }
+  }
+
   /// Puts every kind of value in the place of every value: each is read or refused, and none is a crash.
   @Test func survivesAnyValueAnywhere() throws {
     var model = TinyModel()

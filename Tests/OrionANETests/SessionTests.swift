@@ -31,6 +31,13 @@ import Testing
       name: "bf16 tables, fp16 tensors", tolerance: 2e-2,
       change: { ($0.tableType, $0.dtype) = ("bf16", "fp16") }),
     Variant(name: "caches only", change: { $0.steps = [(2, 5), (2, 21), (3, 21)] }),
+    Variant(name: "placed", change: { $0.isPlaced = true }),
+    Variant(
+      name: "placed, half", rowAlignment: 64, tolerance: 2e-2,
+      change: { ($0.isPlaced, $0.dtype) = (true, "fp16") }),
+    Variant(
+      name: "placed, caches only",
+      change: { ($0.isPlaced, $0.steps) = (true, [(2, 5), (2, 21), (3, 21)]) }),
     Variant(name: "one column", change: { $0.steps = [(1, 0), (1, 4), (1, 20)] }),
   ]
 

@@ -16,6 +16,8 @@ final class TinyBackend: Backend {
     var operations = 0
     var failing = 0
     var counters = Counters()
+    /// Several sequences are in use.
+    var isShared = false
     var onEvaluate: (@Sendable () -> Void)?
   }
   let profile = Profile.cpu

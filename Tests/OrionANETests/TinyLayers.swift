@@ -12,18 +12,15 @@ struct TinyLayers {
   private let model: TinyModel
   private let values: [Role: TinyArray]
   private let cos: TinyArray
-  private let newMask: TinyArray
-  private let cacheMask: TinyArray?
   private let columns: Int
 
   init(_ model: TinyModel, _ values: [Role: TinyArray], watch: TinyBackend) {
     self.model = model
     self.values = values
     cos = values[.positionTable(table: "positions")] ?? TinyArray([1, 1, 1, 1])
-    newMask = values[.mask(.new)] ?? TinyArray([1, 1, 1, 1])
-    cacheMask = values[.mask(.cache)]
-    columns = newMask.shape[3]
-    let faults = violations()
+    columns = cos.shape[3]
+    let faults = TinyWatch(model, values, columns).faults(
+      isShared: watch.state.withLock { $0.isShared })
     if !faults.isEmpty { watch.state.withLock { $0.violations += faults } }
   }
 
@@ -43,20 +40,18 @@ struct TinyLayers {
           put(model.value(x[0, channel, 0, column], slot.layer), &entries, column, channel)
         }
       }
+      let segments = segments(slot, valueSlot, keys, entries)
       var next = x
       for column in 0..<columns {
-        let query = (0..<model.width).map { at(keys, column, $0) }
+        let query = (0..<model.width).map { model.at(keys, column, $0) }
         var seen: [(score: Double, value: [Double])] = []
-        if let mask = cacheMask, let keyCache = values[.cache(slot, axis: axis)],
-          let valueCache = values[.cache(valueSlot, axis: axis)]
-        {
-          for place in 0..<mask.shape[3] {
+        for segment in segments {
+          for place in 0..<segment.mask.shape[3] {
             seen.append(
-              see(query, keyCache, valueCache, place, mask: mask[0, 0, column, place]))
+              see(
+                query, segment.keys, segment.values, place, mask: segment.mask[0, 0, column, place])
+            )
           }
-        }
-        for place in 0..<columns {
-          seen.append(see(query, keys, entries, place, mask: newMask[0, 0, column, place]))
         }
         let states = (0..<model.width).map { x[0, $0, 0, column] }
         for (channel, state) in model.mix(states, seen).enumerated() {
@@ -71,15 +66,45 @@ struct TinyLayers {
     return results
   }
 
+  private typealias Segment = (keys: TinyArray, values: TinyArray, mask: TinyArray)
+
+  /// What the columns look at: the cache and the new entries, or the cache with the new entries in it.
+  private func segments(
+    _ keySlot: CacheSlot, _ valueSlot: CacheSlot, _ keys: TinyArray, _ entries: TinyArray
+  ) -> [Segment] {
+    var segments: [Segment] = []
+    let axis = model.cacheAxis
+    let keyCache = values[.cache(keySlot, axis: axis)]
+    let valueCache = values[.cache(valueSlot, axis: axis)]
+    if let mask = values[.mask(.cache)], let keyCache, let valueCache {
+      segments.append((keyCache, valueCache, mask))
+    }
+    if let mask = values[.mask(.new)] { segments.append((keys, entries, mask)) }
+    if let mask = values[.mask(.slots)], let keyCache, let valueCache {
+      segments.append((placed(keys, in: keyCache), placed(entries, in: valueCache), mask))
+    }
+    return segments
+  }
+
+  private func placed(_ entries: TinyArray, in cache: TinyArray) -> TinyArray {
+    guard let placement = values[.placement] else { return cache }
+    var sum = cache
+    for column in 0..<columns {
+      for place in 0..<placement.shape[3] where placement[0, 0, column, place] != 0 {
+        for channel in 0..<model.width {
+          let value = model.at(cache, place, channel) + model.at(entries, column, channel)
+          put(value, &sum, place, channel)
+        }
+      }
+    }
+    return sum
+  }
+
   private func see(
     _ query: [Double], _ keys: TinyArray, _ entries: TinyArray, _ place: Int, mask: Double
   ) -> (score: Double, value: [Double]) {
-    let score = query.indices.reduce(mask) { $0 + query[$1] * at(keys, place, $1) }
-    return (score, query.indices.map { at(entries, place, $0) })
-  }
-
-  private func at(_ array: TinyArray, _ place: Int, _ channel: Int) -> Double {
-    model.cacheAxis == 3 ? array[0, channel, 0, place] : array[0, 0, place, channel]
+    let score = query.indices.reduce(mask) { $0 + query[$1] * model.at(keys, place, $1) }
+    return (score, query.indices.map { model.at(entries, place, $0) })
   }
 
   private func put(_ value: Double, _ array: inout TinyArray, _ place: Int, _ channel: Int) {
@@ -89,56 +114,16 @@ struct TinyLayers {
       array[0, 0, place, channel] = value
     }
   }
-
-  // MARK: - What a session owes
-
-  private func violations() -> [String] {
-    var faults: [String] = []
-    let blocked = model.dtype == "fp16" ? -10_000.0 : Double(Float(-1e9))
-    let count = (0..<columns).filter { $0 == 0 || newMask[0, 0, $0, 0] == 0 }.count
-    for row in 0..<columns {
-      for column in 0..<columns {
-        let isOpen = row < count ? column <= row : column == row
-        if newMask[0, 0, row, column] != (isOpen ? 0 : blocked) {
-          faults.append("mask over new [\(row), \(column)] of \(count)")
-        }
-      }
-    }
-    for column in count..<columns {
-      for channel in 0..<model.width {
-        if let x = values[.embedding(table: "embedding")], x[0, channel, 0, column] != 0 {
-          faults.append("embedding of unused column \(column)")
-        }
-        if abs(cos[0, channel, 0, column] - Double(model.position(0)[channel])) > 1e-3 {
-          faults.append("position of unused column \(column)")
-        }
-      }
-    }
-    guard let mask = cacheMask else { return faults }
-    let filled = (0..<mask.shape[3]).filter { mask[0, 0, 0, $0] == 0 }.count
-    for row in 0..<columns {
-      for place in 0..<mask.shape[3] {
-        let isOpen = row < count && place < filled
-        if mask[0, 0, row, place] != (isOpen ? 0 : blocked) {
-          faults.append("mask over cache [\(row), \(place)] of \(count) at \(filled)")
-        }
-      }
-    }
-    for (role, array) in values {
-      guard case .cache = role else { continue }
-      for place in filled..<mask.shape[3] {
-        for channel in 0..<model.width where at(array, place, channel) != 0 {
-          faults.append("cache position \(place) is not empty at \(filled)")
-        }
-      }
-    }
-    return faults
-  }
 }
 
 // MARK: - The definition
 
 extension TinyModel {
+  /// One number of a position in a cache or in new entries.
+  func at(_ array: TinyArray, _ place: Int, _ channel: Int) -> Double {
+    cacheAxis == 3 ? array[0, channel, 0, place] : array[0, 0, place, channel]
+  }
+
   func key(_ x: Double, _ cos: Double) -> Double { Double(Float(x * cos)) }
   func value(_ x: Double, _ layer: Int) -> Double { Double(Float(x + 0.25 * Double(layer + 1))) }
 

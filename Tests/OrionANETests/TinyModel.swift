@@ -21,6 +21,8 @@ struct TinyModel: Sendable {
     (4, 0), (8, 0), (1, 8), (1, 24), (4, 8), (4, 24), (8, 8), (8, 24),
   ]
   var headColumns = 4
+  /// Steps place their new entries in the cache.
+  var isPlaced = false
 
   /// Row r of the embedding, or of the position table.
   func embedding(_ token: Int) -> [Float] {
@@ -71,12 +73,7 @@ struct TinyModel: Sendable {
         port(
           "cos", [1, width, 1, step.columns], ["kind": "position_table", "table": "positions"]),
       ]
-      if step.cache > 0 {
-        inputs.append(
-          port("mask_cache", [1, 1, step.columns, step.cache], ["kind": "mask", "over": "cache"]))
-      }
-      inputs.append(
-        port("mask_new", [1, 1, step.columns, step.columns], ["kind": "mask", "over": "new"]))
+      inputs += masks(step)
       var outputs = [port("hidden", [1, width, 1, step.columns], ["kind": "hidden"])]
       for layer in group {
         for kind in ["key", "value"] {
@@ -95,6 +92,20 @@ struct TinyModel: Sendable {
       let name = "layers\(isSplit ? "\(index)" : "")_s\(step.columns)_l\(step.cache)"
       return program(name, inputs, outputs)
     }
+  }
+
+  private func masks(_ step: (columns: Int, cache: Int)) -> [JSONValue] {
+    let slots = [1, 1, step.columns, step.cache]
+    let new = port(
+      "mask_new", [1, 1, step.columns, step.columns], ["kind": "mask", "over": "new"])
+    if step.cache == 0 { return [new] }
+    if isPlaced {
+      return [
+        port("mask", slots, ["kind": "mask", "over": "slots"]),
+        port("placement", slots, ["kind": "placement"]),
+      ]
+    }
+    return [port("mask_cache", slots, ["kind": "mask", "over": "cache"]), new]
   }
 
   private var headProgram: JSONValue {

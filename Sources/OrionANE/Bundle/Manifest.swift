@@ -59,11 +59,19 @@ struct Manifest: Sendable {
     let role: Role
   }
 
-  /// Programs, by index, that take up to `columns` new tokens over up to `cache` earlier ones.
+  /// Programs, by index, that take up to `columns` new tokens over `cache` slots of earlier ones.
   struct StepRow: Sendable {
     let columns: Int
     let cache: Int
     let programs: [Int]
+    /// New tokens take slots among the `cache` too; else the slots hold earlier tokens alone.
+    let isPlaced: Bool
+
+    /// The most new tokens it takes beside `earlier` ones.
+    func room(beside earlier: Int) -> Int {
+      if earlier > cache { return 0 }
+      return isPlaced ? min(columns, cache - earlier) : columns
+    }
   }
 
   /// Programs, by index, that make logits from up to `columns` columns of the hidden state.
@@ -100,15 +108,16 @@ extension Manifest {
     tables = try Manifest.tables(root.required("tables"))
     let programField = try root.required("programs")
     programs = try Manifest.list(programField, Manifest.program)
-    let names = programs.map(\.name)
+    let (programs, names) = (self.programs, programs.map(\.name))
     if let twice = Manifest.duplicate(names) {
       throw programField.fault("two programs are called \"\(twice)\"")
     }
     steps = try Manifest.list(root.required("steps")) { field throws(OrionError) in
-      StepRow(
+      let indices = try Manifest.references(field, to: names)
+      return StepRow(
         columns: try field.required("columns").integer(1...Manifest.countMax),
-        cache: try field.required("cache").integer(0...Manifest.countMax),
-        programs: try Manifest.references(field, to: names))
+        cache: try field.required("cache").integer(0...Manifest.countMax), programs: indices,
+        isPlaced: indices.contains { programs[$0].inputs.contains { $0.role == .placement } })
     }
     let headField = try root.required("head")
     head = HeadRow(

@@ -5,6 +5,7 @@
 /// - each port has the shape that its role, its table and the columns of its step ask for;
 /// - hidden states fit from program to program and from every step to the head;
 /// - every step makes the same cache entries, and steps with a cache read exactly those;
+/// - new tokens are seen beside the cache, or placed in it, by all programs of a step alike;
 /// - some step takes the next token wherever in the context a session stands;
 /// - the head's tiles cover the vocabulary once.
 struct ManifestChecks {
@@ -56,15 +57,13 @@ struct ManifestChecks {
       if index == 0 { first = entries }
       try compare(entries, with: first, path)
     }
-    let reach = manifest.steps.map(\.cache).max() ?? 0
-    guard reach >= manifest.context - 1 else {
+    let earlier = manifest.context - 1
+    guard manifest.steps.contains(where: { $0.room(beside: earlier) > 0 }) else {
+      let reach = manifest.steps.map(\.cache).max() ?? 0
       throw fault(
         "steps",
         "the largest cache holds \(reach) positions, the context of \(manifest.context) needs"
-          + " \(manifest.context - 1)")
-    }
-    guard manifest.steps.contains(where: { $0.cache == 0 }) || reach > 0 else {
-      throw fault("steps", "no step starts at position 0")
+          + " \(earlier), and one more where new tokens are placed in it")
     }
   }
 
@@ -139,6 +138,9 @@ struct ManifestChecks {
     guard reads.contains(where: { if case .embedding = $0.role { true } else { false } }) else {
       throw fault(path, "no program reads the embedding of the tokens")
     }
+    if step.isPlaced, !reads.contains(where: { $0.role == .mask(.slots) }) {
+      throw fault(path, "it places new tokens in the cache, and no mask is over its slots")
+    }
     if step.cache > 0, let missing = entries.keys.first(where: { caches[$0] == nil }) {
       throw fault(path, "no program reads the cached \(missing.text)")
     }
@@ -155,15 +157,24 @@ struct ManifestChecks {
     case .positionTable(let name):
       let width = try table(name, rows: manifest.context, "the context", place).width
       try expect(port, [1, width, 1, step.columns], place)
-    case .mask(.new): try expect(port, [1, 1, step.columns, step.columns], place)
-    case .mask(.cache):
-      guard step.cache > 0 else { throw fault(place, "a step without a cache has no mask over it") }
+    case .mask(.new):
+      guard !step.isPlaced else { throw fault(place, unplaced) }
+      try expect(port, [1, 1, step.columns, step.columns], place)
+    case .mask(.cache), .mask(.slots), .placement:
+      guard step.cache > 0 else {
+        throw fault(place, "a step without a cache has no \(port.name) over it")
+      }
+      guard step.isPlaced == (port.role != .mask(.cache)) else { throw fault(place, unplaced) }
       try expect(port, [1, 1, step.columns, step.cache], place)
     case .cache(_, let axis):
       guard step.cache > 0 else { throw fault(place, "a step with cache 0 reads no cache") }
       try expect(port, axis: axis, length: step.cache, place)
     case .hidden, .newEntry, .logits: break
     }
+  }
+
+  private var unplaced: String {
+    "a step has masks over \"cache\" and \"new\", or a placement and masks over \"slots\""
   }
 
   /// Every step must make what the first one makes, position for position.

@@ -8,6 +8,8 @@ enum Role: Sendable, Hashable {
   case positionTable(table: String)
   /// What each new token may look at, as numbers added to its scores.
   case mask(MaskScope)
+  /// Row s has a single 1, at the slot of the cache that the token of column s takes in this step.
+  case placement
   /// Keys or values of earlier positions, along `axis`.
   case cache(CacheSlot, axis: Int)
   /// Keys or values of the new tokens, along `axis`.
@@ -23,6 +25,8 @@ enum MaskScope: String, Sendable, Hashable, CaseIterable {
   case cache
   /// The tokens of this step.
   case new
+  /// All slots of the cache, the new tokens at those that `placement` gives them.
+  case slots
 }
 
 /// One thing a cache remembers of each position.
@@ -51,6 +55,7 @@ struct RoleRow: Sendable {
       .positionTable(table: try field.required("table").string())
     },
     RoleRow("mask", .input) { field throws(OrionError) in .mask(try scope(field)) },
+    RoleRow("placement", .input) { _ throws(OrionError) in .placement },
     RoleRow("key_cache", .input) { field throws(OrionError) in
       .cache(try slot(.key, field), axis: try axis(field))
     },
@@ -107,7 +112,8 @@ struct RoleRow: Sendable {
   private static func scope(_ field: ManifestField) throws(OrionError) -> MaskScope {
     let over = try field.required("over")
     guard let scope = MaskScope(rawValue: try over.string()) else {
-      throw over.fault(expected: "\"cache\" or \"new\"")
+      let names = MaskScope.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+      throw over.fault(expected: "one of \(names)")
     }
     return scope
   }

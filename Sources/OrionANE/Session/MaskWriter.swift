@@ -1,18 +1,13 @@
 import MILEngine
 
 /// Writes who may look at whom into a mask [1, 1, columns, length], and remembers what stands there, so that
-/// a step writes only what changed since the last one: one number, when a token is decoded.
-///
-/// Column s of a step at position p sees the cache's positions below p and the new columns up to s. A column
-/// without a token sees itself alone: a row that sees nothing has no softmax.
+/// a step writes only what changed since the last one. It knows neither tokens nor positions.
 final class MaskWriter {
+  let scope: MaskScope
   private let storage: any TensorStorage
-  private let scope: MaskScope
   private let blocked: UInt32
-  /// What the memory holds: rows in use, and positions that these see. Before the first call: nothing.
-  private var count = 0
-  private var position = 0
-  private var isWritten = false
+  /// What each row of the memory lets its column see, rising; nothing is known before the first call.
+  private var seen: [[Range<Int>]] = []
 
   /// `isHalf`: the device computes in fp16, where -1e9 would be infinite.
   init(_ scope: MaskScope, into storage: any TensorStorage, isHalf: Bool) {
@@ -23,50 +18,45 @@ final class MaskWriter {
     blocked = isNarrow ? 0xF0E2 : value.bitPattern
   }
 
-  /// `count` columns hold tokens, the first of them at `position`.
-  func write(position: Int, count: Int) throws(OrionError) {
-    if isWritten && count == self.count && (scope == .new || position == self.position) { return }
-    let wasWritten = isWritten
+  /// Column s < `count` sees the ranges `row(s)`, which rise. The others see themselves alone, among new
+  /// columns, and nothing elsewhere.
+  func write(_ count: Int, row: (Int) -> [Range<Int>]) throws(OrionError) {
+    let known = seen
     // Until all is written, nothing is known of the memory.
-    isWritten = false
+    seen = []
+    var written: [[Range<Int>]] = []
     try storage.withAddress { address throws(OrionError) in
-      if !wasWritten { writeAll(address) }
-      switch scope {
-      case .cache: writeCache(address, position, count)
-      case .new: writeNew(address, count)
+      for column in 0..<storage.layout.shape[2] {
+        let after =
+          column < count ? row(column) : scope == .new ? [column..<column + 1] : []
+        if known.isEmpty {
+          fill(address, column, 0..<storage.layout.shape[3], isOpen: false)
+          for range in after { fill(address, column, range, isOpen: true) }
+        } else {
+          change(address, column, from: known[column], to: after)
+        }
+        written.append(after)
       }
     }
-    isWritten = true
-    self.count = count
-    self.position = position
+    seen = written
   }
 
-  private func writeAll(_ address: UnsafeMutableRawPointer) {
-    count = 0
-    position = 0
-    let columns = storage.layout.shape[2]
-    for row in 0..<columns {
-      fill(address, row, 0..<storage.layout.shape[3], isOpen: false)
-      if scope == .new { fill(address, row, row..<row + 1, isOpen: true) }
+  private func change(
+    _ address: UnsafeMutableRawPointer, _ row: Int, from before: [Range<Int>],
+    to after: [Range<Int>]
+  ) {
+    var same = 0
+    while same < before.count, same < after.count, before[same] == after[same] { same += 1 }
+    if same + 1 == before.count, same < after.count,
+      before[same].lowerBound == after[same].lowerBound,
+      before[same].upperBound < after[same].upperBound
+    {
+      // The last range has grown, as when a token was appended.
+      fill(address, row, before[same].upperBound..<after[same].upperBound, isOpen: true)
+      same += 1
     }
-  }
-
-  private func writeCache(_ address: UnsafeMutableRawPointer, _ position: Int, _ count: Int) {
-    for row in 0..<max(count, self.count) {
-      let before = row < self.count ? self.position : 0
-      let after = row < count ? position : 0
-      if before < after {
-        fill(address, row, before..<after, isOpen: true)
-      } else {
-        fill(address, row, after..<before, isOpen: false)
-      }
-    }
-  }
-
-  private func writeNew(_ address: UnsafeMutableRawPointer, _ count: Int) {
-    for row in min(count, self.count)..<max(count, self.count) {
-      fill(address, row, 0..<row, isOpen: row < count)
-    }
+    for range in before.dropFirst(same) { fill(address, row, range, isOpen: false) }
+    for range in after.dropFirst(same) { fill(address, row, range, isOpen: true) }
   }
 
   private func fill(

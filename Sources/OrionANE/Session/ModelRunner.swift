@@ -56,7 +56,7 @@ final class ModelRunner {
     last = nil
     while done < tokens.count {
       let step = try runner(chooseStep(position + done, tokens.count - done))
-      let count = min(step.row.columns, tokens.count - done)
+      let count = min(step.row.room(beside: position + done), tokens.count - done)
       let part = UnsafeBufferPointer(rebasing: tokens[done..<done + count])
       try step.run(part, at: position + done, over: cache, cancellation)
       let wanted = max(firstWanted - done, 0)
@@ -94,8 +94,10 @@ final class ModelRunner {
   /// holds them all, unless a few runs of a much smaller one do. Equal cost: the shorter cache.
   private func chooseStep(_ position: Int, _ rest: Int) throws(OrionError) -> Int {
     var best: (index: Int, cost: Int, cache: Int)?
-    for (index, step) in manifest.steps.enumerated() where step.cache >= position {
-      let runs = (rest - 1) / step.columns + 1
+    for (index, step) in manifest.steps.enumerated() {
+      let room = step.room(beside: position)
+      guard room > 0 else { continue }
+      let runs = (rest - 1) / room + 1
       let cost = runs * (step.columns + ModelRunner.columnsPerRun)
       if let best, (best.cost, best.cache) <= (cost, step.cache) { continue }
       best = (index, cost, step.cache)

@@ -12,6 +12,7 @@ final class StepRunner {
   private let embeddings: [TableWriter]
   private let positions: [TableWriter]
   private let masks: [MaskWriter]
+  private let placements: [PlacementWriter]
   private let cachePorts: [CachePort]
   /// What the programs want of the cache's tensors, in the order of its rows.
   private let cacheLayouts: [Layout]
@@ -32,13 +33,14 @@ final class StepRunner {
     embeddings = builder.embeddings
     positions = builder.positions
     masks = builder.masks
+    placements = builder.placements
     entries = cache.rows.compactMap { builder.entries[$0.slot] }
     cacheLayouts = row.cache > 0 ? cache.storages.map(\.layout) : []
     cachePorts = builder.cachePorts
     boundGeneration = cache.generation
   }
 
-  /// Runs `tokens`, at most `columns` of them, the first at `position`, which the cache must reach.
+  /// Runs `tokens`, no more than the step has room for, the first at `position`, which the cache must reach.
   func run(
     _ tokens: UnsafeBufferPointer<Int32>, at position: Int, over cache: KeyValueCache,
     _ cancellation: Cancellation
@@ -46,7 +48,17 @@ final class StepRunner {
     if row.cache > 0 { try bind(cache) }
     for writer in embeddings { try writer.write(tokens.count) { Int(tokens[$0]) } }
     for writer in positions { try writer.write(tokens.count) { position + $0 } }
-    for mask in masks { try mask.write(position: position, count: tokens.count) }
+    for mask in masks {
+      let scope = mask.scope
+      try mask.write(tokens.count) { column in
+        switch scope {
+        case .cache: [0..<position]
+        case .new: [0..<column + 1]
+        case .slots: [0..<position + column + 1]
+        }
+      }
+    }
+    for placement in placements { try placement.write(tokens.count, first: position) }
     for program in programs {
       try cancellation.check()
       try program.evaluate()
@@ -89,6 +101,7 @@ private struct StepBuilder {
   var embeddings: [TableWriter] = []
   var positions: [TableWriter] = []
   var masks: [MaskWriter] = []
+  var placements: [PlacementWriter] = []
   var entries: [CacheSlot: any TensorStorage] = [:]
   var cachePorts: [CachePort] = []
   /// Tensors that several programs read, by what they hold.
@@ -167,6 +180,8 @@ private struct StepBuilder {
       positions.append(TableWriter(try table(name), into: storage, rest: .rowZero))
     case .mask(let scope):
       masks.append(MaskWriter(scope, into: storage, isHalf: model.isHalf))
+    case .placement:
+      placements.append(PlacementWriter(into: storage))
     case .cache, .hidden, .newEntry, .logits: break
     }
     return storage
