@@ -12,6 +12,8 @@ LIMITS = {
     "width_min": 32,
     "width_multiple": 32,
     "takes_float32_io": True,
+    "loaded_programs_max": 127,
+    "address_space_bytes": 4 << 30,
 }
 BUCKETS = {
     "prompt_buckets": [32, 64, 128, 256, 512, 1024],
@@ -43,7 +45,8 @@ CPU: dict[str, Any] = {
     "dialect": {"program": "1.3", "opset": "ios18"},
     "limits": LIMITS
     | {"axis_width_max": 1 << 30, "axis_channels_max": 1 << 30, "matmul_inner_max": 1 << 30}
-    | {"width_min": 1, "width_multiple": 1, "rank_max": 8},
+    | {"width_min": 1, "width_multiple": 1, "rank_max": 8}
+    | {"loaded_programs_max": 1 << 20, "address_space_bytes": 1 << 46},
     "arithmetic": {"storage": "declared", "mac_overflows_at": None, "hides_nan": False},
     "refused_ops": [],
     "preferences": {
@@ -63,4 +66,21 @@ NARROW: dict[str, Any] = M4 | {
     "limits": LIMITS | {"axis_channels_max": 128, "axis_width_max": 64},
 }
 
-BY_NAME = {profile["name"]: profile for profile in (M4, CPU, NARROW)}
+
+def storing(profile: dict[str, Any], weights: str) -> dict[str, Any]:
+    """The profile with weights of that type asked for, as the driver asks passes."""
+    name = f"{profile['name']}-{weights}"
+    return profile | {"name": name, "preferences": profile["preferences"] | {"weights": weights}}
+
+
+BY_NAME = {
+    profile["name"]: profile
+    for profile in (
+        M4,
+        CPU,
+        NARROW,
+        storing(CPU, "fp16"),
+        storing(CPU, "int8"),
+        storing(NARROW, "int8"),
+    )
+}

@@ -44,6 +44,8 @@ SAMPLES: dict[str, list[tuple[list[tuple[int, ...]], dict[str, Any]]]] = {
         ([(4, 3), (5, 4)], {"transpose_x": True, "transpose_y": True}),
     ],
     "linear": [([(2, 3, 2, 4), (5, 3, 1, 1)], {})],
+    "dequantize": [([(4, 6), (4, 1)], {}), ([(4, 6), (2, 3)], {})],
+    "dequantize_axis": [([(4, 6), (6,)], {"axis": 1})],
     "reshape": [(ONE, {"shape": (6, 4)})],
     "transpose": [(ONE, {"perm": (2, 0, 3, 1)})],
     "split": [(ONE, {"axis": 1, "sizes": (1, 2)})],
@@ -63,6 +65,8 @@ SAMPLES: dict[str, list[tuple[list[tuple[int, ...]], dict[str, Any]]]] = {
         )
     ],
 }
+# Ops whose operands a device wants as constants.
+CONSTANT_ALONE = ("dequantize", "dequantize_axis")
 CASES = [
     pytest.param(op, shapes, attributes, id=f"{op}-{index}")
     for op, samples in SAMPLES.items()
@@ -78,6 +82,11 @@ def build(
     g = Graph(op)
     operands, values = [], {}
     for index, shape in enumerate(shapes):
+        if op in CONSTANT_ALONE:
+            dtype = ("int8", "fp32")[index]
+            number = random.randint(-127, 128, shape) if index == 0 else random.rand(*shape)
+            operands.append(g.constant(number.astype(np.float16), dtype, f"i{index}"))
+            continue
         is_condition = op == "select" and index == 0
         operands.append(g.input(f"i{index}", "bool" if is_condition else "fp32", shape))
         value = random.uniform(0.5, 1.5, shape)
@@ -198,6 +207,8 @@ REFUSED = [
     ("softmax", [(2, 3)], {}, "needs the attribute axis"),
     ("exp", [(2, 3)], {"base": 2}, "has no attribute base"),
     ("exp", [(2, 3), (2, 3)], {}, "takes x, got 2"),
+    ("dequantize", [(4, 6), (3, 1)], {}, "do not cut int8 .4, 6. into equal blocks"),
+    ("dequantize_axis", [(4, 6), (4,)], {"axis": 1}, "a scale for each index of axis 1"),
     ("rope", [(1, 5, 4), (1, 2, 4), (1, 2, 4)], {}, "does not turn the halves"),
     ("attention", [(2, 3, 4, 5), (2, 1, 4, 7)], {"scale": 1.0}, "for each segment, got 1"),
 ]

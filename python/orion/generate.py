@@ -1,5 +1,6 @@
 """A model on a device, from text to text; knows no architecture and prints nothing."""
 
+import json
 import math
 import os
 import secrets
@@ -225,16 +226,37 @@ def load(
     *,
     cache_dir: str | os.PathLike[str] | None = None,
     trace: bool = False,
+    weights: str = "auto",
 ) -> Model:
-    """Opens a checkpoint, or a bundle made of one, on a device; compiles what is not cached yet."""
+    """Opens a checkpoint, or a bundle made of one, on a device; compiles what is not cached yet.
+
+    `weights`: their type on the device, "fp32", "fp16", "int8" or "auto".
+    """
     opened = (
         device if isinstance(device, Device) else Device(device, cache_dir=cache_dir, trace=trace)
     )
     source = Path(path)
     bundle = source
-    if not (source / "manifest.json").is_file():
+    if (source / "manifest.json").is_file():
+        _check_weights(source, weights)
+    else:
         from orion.compile import cached_bundle
 
         directory = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-        bundle, _fresh = cached_bundle(source, profile(opened.profile), directory)
+        bundle, _fresh = cached_bundle(source, profile(opened.profile), directory, weights)
     return Model(opened, bundle, source, closes_device=opened is not device)
+
+
+def _check_weights(bundle: Path, wanted: str) -> None:
+    """A bundle has the weights that it has."""
+    if wanted == "auto":
+        return
+    try:
+        found = json.loads((bundle / "manifest.json").read_text(encoding="utf-8")).get("weights")
+    except (OSError, ValueError, AttributeError):
+        return  # opening it says what is wrong
+    if found != wanted:
+        raise UsageError(
+            f"{bundle}: is a bundle with weights {found}, not {wanted}; compile the checkpoint"
+            f" with --weights {wanted}"
+        )

@@ -28,6 +28,15 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--weights",
+        choices=("auto", "fp32", "fp16", "int8"),
+        default="auto",
+        help="their type on the device (default: auto, the checkpoint's on cpu, fp16 elsewhere)",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

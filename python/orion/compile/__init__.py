@@ -2,5 +2,6 @@
 
 from .bundle import BundleReport, bundle
 from .cache import cached_bundle
+from .options import WEIGHTS, Options
 
-__all__ = ["BundleReport", "bundle", "cached_bundle"]
+__all__ = ["WEIGHTS", "BundleReport", "Options", "bundle", "cached_bundle"]

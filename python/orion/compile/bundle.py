@@ -16,13 +16,12 @@ from typing import Any
 
 from .. import __version__, models, tokenizer, weights
 from ..errors import OrionError, UsageError
-from ..ir import Graph
 from ..mil import BlobWriter, to_mil
-from ..passes import run_passes
 from ..weights import locate
-from .buckets import steps
 from .files import new_directory, sha256
-from .manifest import Program, Step, manifest
+from .manifest import manifest
+from .options import Options, chosen_weights
+from .programs import make_programs
 
 MANIFEST = "manifest.json"
 # Digest of the manifest, which lists the digests of all other files.
@@ -34,6 +33,7 @@ WEIGHTS = "weights.bin"
 class BundleReport:
     directory: Path
     profile: str
+    weights: str
     programs: int
     parameters: int
     weight_bytes: int
@@ -59,27 +59,32 @@ def bundle(
 ) -> BundleReport:
     """Compiles a model for a profile into `directory`, which appears whole or not at all.
 
-    `weights` is their dtype: "auto" is the profile's. OrionError names what is wrong with the
+    `weights` and `layers_per_program`: as class Options. OrionError names what is wrong with the
     model.
     """
-    check_options(profile_json, weights)
+    options = Options(weights, layers_per_program)
+    options.check(profile_json)
     check_target(Path(directory))
-    return write_bundle(locate(model_path), profile_json, Path(directory), layers_per_program)
+    return write_bundle(locate(model_path), profile_json, Path(directory), options)
 
 
 def write_bundle(
     model_path: Path,
     profile_json: Mapping[str, Any],
     directory: Path,
-    layers_per_program: int | None = None,
+    options: Options,
 ) -> BundleReport:
     """As `bundle`, in place of whatever `directory` is."""
     started = time.monotonic()
     source = read_source(model_path)
-    programs, plan, head = make_programs(source, profile_json, layers_per_program)
+    kind = chosen_weights(options.weights, profile_json, matrix_dtypes(source))
+    asked = {**profile_json, "preferences": {**profile_json["preferences"], "weights": kind}}
+    programs, plan, head = make_programs(
+        source.family, source.config, asked, options.layers_per_program
+    )
     blob = BlobWriter()
     with new_directory(directory) as new:
-        tables = add_tables(source, blob)
+        tables = add_tables(source, blob, "fp32" if kind == "fp32" else "fp16")
         for program in programs:
             text = to_mil(program.graph, profile_json["dialect"], blob, source.checkpoint.tensors)
             (new / program.file).write_text(text, encoding="utf-8")
@@ -87,26 +92,18 @@ def write_bundle(
             blob.write(file)
         for path in source.tokenizer.files if source.tokenizer else ():
             shutil.copyfile(path, new / path.name)
-        content = manifest(facts(source, profile_json), tables, programs, plan, head)
+        content = manifest(facts(source, asked), tables, programs, plan, head)
         write_manifest(new, content)
         weight_bytes = (new / WEIGHTS).stat().st_size
     return BundleReport(
         directory,
         profile_json["name"],
+        kind,
         len(programs),
         source.checkpoint.parameters,
         weight_bytes,
         time.monotonic() - started,
     )
-
-
-def check_options(profile: Mapping[str, Any], dtype: str) -> None:
-    allowed = ("auto", profile["preferences"]["activation"])
-    if dtype not in allowed:
-        raise UsageError(
-            f"weights {dtype!r} are not made for profile {profile['name']}: expected"
-            f" {' or '.join(allowed)}"
-        )
 
 
 def check_target(directory: Path) -> None:
@@ -147,44 +144,23 @@ def find_tokenizer(path: Path) -> Path | None:
     return tokenizer.find_tokenizer(path)
 
 
-def make_programs(
-    source: Source, profile: Mapping[str, Any], layers_per_program: int | None
-) -> tuple[list[Program], list[Step], Step]:
-    """Every program in the order that steps run them, the steps, and the head."""
-    config, family = source.config, source.family
-    size = layers_per_program or config.layers
-    layers = range(config.layers)
-    groups = [layers[i : i + size] for i in range(0, config.layers, size)]
-    programs: list[Program] = []
-    plan: list[Step] = []
-    for columns, cache in steps(profile, config.context):
-        names = []
-        for index, group in enumerate(groups):
-            name = f"layers_s{columns}_l{cache}" + (f"_p{index}" if len(groups) > 1 else "")
-            graph = family.build(config, columns, cache, group)
-            programs.append(finished(name, graph, profile))
-            names.append(name)
-        plan.append(Step(columns, cache, tuple(names)))
-    columns = profile["preferences"]["decode_columns"]
-    tile = profile["limits"]["axis_channels_max"]
-    programs.append(finished("head", family.head(config, columns, tile), profile))
-    return programs, plan, Step(columns, 0, ("head",))
+def matrix_dtypes(source: Source) -> set[str]:
+    return {t.dtype for t in source.checkpoint.tensors.values() if len(t.shape) > 1}
 
 
-def finished(name: str, graph: Graph, profile: Mapping[str, Any]) -> Program:
-    return Program(name, run_passes(graph, profile))
+def add_tables(source: Source, blob: BlobWriter, dtype: str) -> dict[str, Any]:
+    """Puts the host's tables first into the weight file; rows as a manifest lists them.
 
-
-def add_tables(source: Source, blob: BlobWriter) -> dict[str, Any]:
-    """Puts the host's tables first into the weight file; rows as a manifest lists them."""
+    Weights among them are stored as `dtype`, which a tied head shares; the rest is fp32.
+    """
     rows = {}
     for name, table in source.family.tables(source.config).items():
         is_weight = isinstance(table, str)
         array = source.checkpoint.tensors[table] if is_weight else table
-        offset = blob.add(table if is_weight else name, array, "fp32")
+        stored = dtype if is_weight else "fp32"
         rows[name] = {
-            "offset": offset,
-            "dtype": "fp32",
+            "offset": blob.add(table if is_weight else name, array, stored),
+            "dtype": stored,
             "rows": array.shape[0],
             "width": array.shape[1],
         }
@@ -209,6 +185,7 @@ def facts(source: Source, profile: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "generator": f"orion {__version__}",
         "profile": profile["name"],
+        "weights": profile["preferences"]["weights"],
         "model_type": source.checkpoint.config["model_type"],
         "vocabulary": source.config.vocabulary,
         "context": source.config.context,

@@ -11,10 +11,11 @@ from typing import Any
 from .. import weights
 from ..errors import OrionError
 from ..weights import locate
-from .bundle import MANIFEST, SEAL, check_options, find_tokenizer, write_bundle
+from .bundle import MANIFEST, SEAL, find_tokenizer, write_bundle
 from .files import lock, remove_leftovers
 from .identity import Identities
 from .manifest import FORMAT
+from .options import Options
 
 # The rooms of this package that a bundle's bytes depend on.
 COMPILER_ROOMS = ("compile", "ir", "mil", "models", "passes", "tokenizer", "weights")
@@ -25,28 +26,30 @@ def cached_bundle(
     profile_json: Mapping[str, Any],
     cache_dir: str | Path,
     weights: str = "auto",
+    layers_per_program: int | None = None,
 ) -> tuple[Path, bool]:
     """A bundle of the model for the profile, and whether it had to be made now.
 
     Safe with several processes at once: one makes it, the others wait and take it.
     """
-    check_options(profile_json, weights)
+    options = Options(weights, layers_per_program)
+    options.check(profile_json)
     source = locate(model_path)
     room = Path(cache_dir) / "bundles"
     identities = Identities(room / "identity")
-    directory = room / bundle_key(source, profile_json, weights, identities)
+    directory = room / bundle_key(source, profile_json, options, identities)
     if is_intact(directory, identities):
         return directory, False
     with lock(room / f"{directory.name}.lock"):
         remove_leftovers(directory)
         if is_intact(directory, identities):
             return directory, False
-        write_bundle(source, profile_json, directory)
+        write_bundle(source, profile_json, directory, options)
     return directory, True
 
 
 def bundle_key(
-    model_path: Path, profile: Mapping[str, Any], dtype: str, identities: Identities
+    model_path: Path, profile: Mapping[str, Any], options: Options, identities: Identities
 ) -> str:
     """Digest over all a bundle is made of: files, profile, options, and the compiler itself."""
     words = find_tokenizer(model_path)
@@ -59,7 +62,7 @@ def bundle_key(
         "format": FORMAT,
         "files": digests or str(model_path),
         "profile": profile,
-        "weights": dtype,
+        "options": options.to_json(),
         "compiler": compiler_digest(),
     }
     text = json.dumps(parts, sort_keys=True)

@@ -122,10 +122,26 @@ class Graph:
         return self.node("input", [], attributes, name).result
 
     def weight(
-        self, key: str, dtype: str, shape: Sequence[int], name: str, first: int | None = None
+        self,
+        key: str,
+        dtype: str,
+        shape: Sequence[int],
+        name: str,
+        first: int | None = None,
+        *,
+        part: str | None = None,
     ) -> Value:
-        """The checkpoint's tensor `key`, or what begins at its row `first`, as `shape`."""
-        attributes = {"dtype": dtype, "shape": tuple(shape), "key": key, "first": first}
+        """The checkpoint's tensor `key`, or what begins at its row `first`, as `shape`.
+
+        `part` is "codes" or "scales" of its quantised form.
+        """
+        attributes = {
+            "dtype": dtype,
+            "shape": tuple(shape),
+            "key": key,
+            "first": first,
+            "part": part,
+        }
         return self.node("weight", [], attributes, name).result
 
     def constant(self, value: Any, dtype: str, name: str | None = None) -> Value:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .graph import Graph, Node
+from .quantize import PARTS
 from .types import DTYPES, FLOATS, TensorType
 
 MATRIX_OPS = frozenset({"matmul", "linear"})
@@ -119,16 +120,18 @@ def bound(node: Node, inputs: Mapping[str, Any], weights: Mapping[str, np.ndarra
         raise ValueError(f"{node.op} {name} has no value; given: {', '.join(given) or 'none'}")
     array = np.asarray(given[name])
     if node.op == "weight":
-        array = weight_part(node, array)
+        array = np.asarray(weight_part(node, array))
     if array.shape != node.result.type.shape:
         raise ValueError(f"{node.op} {name} is {node.result.type}, got shape {list(array.shape)}")
     return array
 
 
-def weight_part(node: Node, tensor: np.ndarray) -> np.ndarray:
+def weight_part(node: Node, tensor: Any) -> Any:
     """The elements of a checkpoint's tensor that a weight node stands for."""
     shape = node.result.type.shape
     if node["first"] is not None:
-        rows = node.result.type.size // (tensor.size // len(tensor))
-        tensor = tensor[node["first"] : node["first"] + rows]
+        whole = 1 if node["part"] == "scales" else tensor.size // len(tensor)
+        tensor = tensor[node["first"] : node["first"] + node.result.type.size // whole]
+    if node["part"] is not None:
+        tensor = PARTS[node["part"]](tensor)
     return tensor.reshape(shape) if tensor.size == node.result.type.size else tensor

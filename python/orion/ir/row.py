@@ -33,18 +33,22 @@ class Spelling:
 
     The row's attributes follow under their own names unless `renames` gives another; `fixed` holds
     the arguments that devices want written even at their default. Floats take the operand's dtype.
+    An `inline` op has all its arguments among the attributes, as literals.
     """
 
     op: str
     operands: tuple[str, ...]
     fixed: Mapping[str, Any] = field(default_factory=dict)
     renames: Mapping[str, str] = field(default_factory=dict)
+    inline: bool = False
 
 
-def mil(text: str, renames: Mapping[str, str] | None = None, **fixed: Any) -> Spelling:
+def mil(
+    text: str, renames: Mapping[str, str] | None = None, *, inline: bool = False, **fixed: Any
+) -> Spelling:
     """`mil("softmax x")`: MIL's op name, then its names for the operands in order."""
     op, *operands = text.split()
-    return Spelling(op, tuple(operands), fixed, renames or {})
+    return Spelling(op, tuple(operands), fixed, renames or {}, inline)
 
 
 @dataclass(frozen=True)

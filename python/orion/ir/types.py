@@ -16,6 +16,7 @@ DTYPES: dict[str, Any] = {
     "fp16": np.float16,
     "fp32": np.float32,
     "int32": np.int32,
+    "int8": np.int8,
     "bool": np.bool_,
 }
 FLOATS = frozenset({"fp16", "fp32"})
@@ -48,13 +49,15 @@ class TensorType:
 
 
 def dtype_of(array: np.ndarray) -> str:
-    """Name of an array's dtype; float64 counts as fp32, any integer as int32."""
+    """Name of an array's dtype; float64 counts as fp32, any longer integer as int32."""
     if array.dtype == np.float16:
         return "fp16"
     if array.dtype.kind == "f":
         return "fp32"
     if array.dtype.kind == "b":
         return "bool"
+    if array.dtype == np.int8:
+        return "int8"
     if array.dtype.kind in "iu":
         return "int32"
     raise TypeError(f"no dtype for numpy's {array.dtype}")

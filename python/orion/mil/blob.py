@@ -18,14 +18,15 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import OrionError
-from ..ir.types import DTYPES
+from ..ir.quantize import Part, identity_of
+from ..ir.types import DTYPES, FLOATS
 
 VERSION = 2
 SENTINEL = 0xDEADBEEF
 ALIGNMENT = 64
 HEADER = struct.Struct("<II56x")
 METADATA = struct.Struct("<IIQQ40x")
-CODES = {"fp16": 1, "fp32": 2, "int32": 14}
+CODES = {"fp16": 1, "fp32": 2, "int8": 4, "int32": 14}
 # Elements converted at a time, so that a large tensor needs no second copy of itself.
 CHUNK = 1 << 20
 
@@ -55,7 +56,7 @@ class BlobWriter:
 
     def add(self, name: str, array: Any, dtype: str) -> int:
         """Offset of the record of `array` as `dtype`; memory that was added before stands once."""
-        return self._offset((identity(array), dtype), name, array, dtype)
+        return self._offset((identity_of(array), dtype), name, array, dtype)
 
     def add_constant(self, name: str, array: np.ndarray, dtype: str) -> int:
         """As `add` for what never changes: equal bytes stand once."""
@@ -80,14 +81,6 @@ class BlobWriter:
                 file.write(chunk.tobytes())
 
 
-def identity(array: Any) -> object:
-    """The same for the same numbers: what a checkpoint's tensor says of itself, or the memory."""
-    if not isinstance(array, np.ndarray):
-        return array.identity
-    memory = array.__array_interface__
-    return (memory["data"][0], memory["strides"], array.size, str(array.dtype))
-
-
 def blocks(array: Any) -> Iterator[np.ndarray]:
     """The elements in row-major order, flat, some at a time."""
     if not isinstance(array, np.ndarray):
@@ -101,23 +94,30 @@ def blocks(array: Any) -> Iterator[np.ndarray]:
 def converted(record: Record) -> Iterator[np.ndarray]:
     """The elements in the record's dtype, little-endian, a chunk at a time."""
     target = np.dtype(DTYPES[record.dtype]).newbyteorder("<")
-    start = 0
     for source in blocks(record.array):
         with np.errstate(over="ignore"):
-            chunk = source.astype(target)
-        if record.dtype in ("fp16", "fp32") and not np.isfinite(chunk).all():
-            refuse(record, source, start, int(np.argmin(np.isfinite(chunk))))
-        start += source.size
+            chunk = source.astype(target, copy=False)
+        if record.dtype in FLOATS and not np.isfinite(chunk).all():
+            refuse(record)
         yield chunk
 
 
-def refuse(record: Record, source: np.ndarray, start: int, index: int) -> None:
-    """Names the place of the number by its indices, and counts those like it."""
+def refuse(record: Record) -> None:
+    """Names the first number that does not fit by its indices."""
+    array = record.array.source if isinstance(record.array, Part) else record.array
+    target, start = DTYPES[record.dtype], 0
+    for source in blocks(array):
+        with np.errstate(over="ignore"):
+            fits = np.isfinite(source.astype(target))
+        if not fits.all():
+            break
+        start += source.size
+    index = int(np.argmin(fits))
     value = source[index]
     if not np.isfinite(value):
         refuse_not_finite(record)
     # A model sees a vector or a matrix with axes of length one behind its own.
-    shape = [n for n in record.array.shape if n > 1] or [1]
+    shape = [n for n in array.shape if n > 1] or [1]
     place = [int(i) for i in np.unravel_index(start + index, shape)]
     largest = np.finfo(DTYPES[record.dtype]).max
     raise OrionError(

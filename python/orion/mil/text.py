@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from ..errors import OrionError
 from ..ir import Graph, Node, Value
 from ..ir.interpret import weight_part
@@ -87,23 +89,31 @@ class Writer:
             self.write_constant(node)
             return
         results = ", ".join(self.declaration(value) for value in node.results)
+        spelling = node.row.mil
+        assert spelling is not None
+        name = {"name": self.text(node.results[0].name)}
+        if spelling.inline:
+            self.line(f"{results} = {spelling.op}()", {**self.literal_arguments(node), **name})
+            return
         arguments = ", ".join(f"{k} = {v}" for k, v in sorted(self.arguments(node).items()))
-        assert node.row.mil is not None
-        name = node.results[0].name
-        self.line(f"{results} = {node.row.mil.op}({arguments})", {"name": self.text(name)})
+        self.line(f"{results} = {spelling.op}({arguments})", name)
 
     def write_constant(self, node: Node) -> None:
         value = node.result
+        if value.users and all(is_inline(user) for user in value.users):
+            return
+        attributes = {"name": self.text(value.name), "val": self.constant_literal(node)}
+        self.line(f"{self.declaration(value)} = const()", attributes)
+
+    def constant_literal(self, node: Node) -> str:
+        value = node.result
         if node.op == "weight":
             offset = self.blob.add(node["key"], self.tensor(node), value.type.dtype)
-            literal = self.blob_literal(value, offset)
-        elif value.type.is_float and value.type.size >= BLOB_ELEMENTS_MIN:
+            return self.blob_literal(value, offset)
+        if value.type.is_float and value.type.size >= BLOB_ELEMENTS_MIN:
             offset = self.blob.add_constant(value.name, node["value"], value.type.dtype)
-            literal = self.blob_literal(value, offset)
-        else:
-            literal = self.literals.literal(value.type.dtype, node["value"])
-        attributes = {"name": self.text(value.name), "val": literal}
-        self.line(f"{self.declaration(value)} = const()", attributes)
+            return self.blob_literal(value, offset)
+        return self.literals.literal(value.type.dtype, node["value"])
 
     def blob_literal(self, value: Value, offset: int) -> str:
         return self.literals.blob(value.type.dtype, value.type.shape, WEIGHT_PATH, offset)
@@ -137,6 +147,21 @@ class Writer:
             arguments[argument] = self.argument(node, argument, fixed_dtype(value), value)
         return arguments
 
+    def literal_arguments(self, node: Node) -> dict[str, str]:
+        """As `arguments`, with each constant where its name would stand."""
+        spelling = node.row.mil
+        assert spelling is not None
+        literals = {
+            argument: self.constant_literal(value.node)
+            for argument, value in zip(spelling.operands, node.operands, strict=True)
+        }
+        for row in node.row.attribute_rows:
+            argument = spelling.renames.get(row.name, row.name)
+            literals[argument] = self.literals.literal(KIND_DTYPES[row.kind], node[row.name])
+        for argument, value in spelling.fixed.items():
+            literals[argument] = self.literals.literal(fixed_dtype(value), value)
+        return literals
+
     def argument(self, node: Node, argument: str, dtype: str, value: Any) -> str:
         """Name of the constant for an argument, written before its first use."""
         literal = self.literals.literal(dtype or node.operands[0].type.dtype, value)
@@ -166,10 +191,16 @@ class Writer:
         self.lines.append(f"{OP_INDENT}{statement}[{pairs}];")
 
 
+def is_inline(node: Node) -> bool:
+    return node.row.mil is not None and node.row.mil.inline
+
+
 def fixed_dtype(value: Any) -> str:
     """MIL's dtype of an argument that a row fixes."""
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, str):
         return "string"
+    if isinstance(value, np.int8):
+        return "int8"
     return "" if isinstance(value, float) else "int32"

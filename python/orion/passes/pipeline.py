@@ -22,6 +22,7 @@ from .fold_constants import fold_constants
 from .merge_casts import merge_casts
 from .order_ports import order_ports
 from .share_common_subexpressions import share_common_subexpressions
+from .store_weights import store_weights
 
 Pass = Callable[[Graph, Mapping[str, Any]], None]
 
@@ -31,6 +32,7 @@ PIPELINE: tuple[Pass, ...] = (
     decompose_norms,
     decompose_rsqrt,
     choose_precision,
+    store_weights,
     merge_casts,
     drop_identities,
     fold_constants,

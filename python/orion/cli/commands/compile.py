@@ -13,6 +13,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", "-o", required=True, type=Path, metavar="DIR", help="the bundle to write"
     )
     options.add_device(parser)
+    options.add_weights(parser)
+    parser.add_argument(
+        "--layers-per-program",
+        type=int,
+        metavar="N",
+        help="split a step into programs of N layers (default: as few as the limits allow)",
+    )
     options.add_json(parser)
 
 
@@ -25,7 +32,13 @@ def run(arguments: argparse.Namespace) -> int:
         say_device(device, arguments.device)
         facts = profile(device.profile)
     with working(f"Compiling {arguments.model}"):
-        bundle(arguments.model, facts, arguments.output)
+        bundle(
+            arguments.model,
+            facts,
+            arguments.output,
+            weights=arguments.weights,
+            layers_per_program=arguments.layers_per_program,
+        )
     manifest = json.loads((arguments.output / "manifest.json").read_text())
     if arguments.json:
         print(json.dumps({"bundle": str(arguments.output), **_facts(manifest)}))
@@ -35,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _facts(manifest: dict) -> dict:
-    kept = ("format", "profile", "model_type", "vocabulary", "context", "parameters")
+    kept = ("format", "profile", "weights", "model_type", "vocabulary", "context", "parameters")
     return {
         **{name: manifest[name] for name in kept},
         "programs": [program["name"] for program in manifest["programs"]],

@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_sampling(parser)
     options.add_device(parser)
+    options.add_weights(parser)
     options.add_json(parser)
     options.add_trace(parser)
 
@@ -31,7 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
     say_device(device, arguments.device)
     try:
         with working(f"Opening {arguments.model}"):
-            model = load(arguments.model, device, cache_dir=arguments.cache_dir)
+            model = load(
+                arguments.model,
+                device,
+                cache_dir=arguments.cache_dir,
+                weights=arguments.weights,
+            )
         pieces = []
         chunk = BATCH_CHUNK if arguments.json else STREAM_CHUNK
         for piece in model.stream(

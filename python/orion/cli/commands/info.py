@@ -74,7 +74,10 @@ def _model(path: Path) -> dict[str, Any]:
     manifest = path / "manifest.json"
     if manifest.is_file():
         content = json.loads(manifest.read_text())
-        kept = ("format", "profile", "model_type", "vocabulary", "context", "parameters")
+        kept = (
+            *("format", "profile", "weights", "model_type"),
+            *("vocabulary", "context", "parameters"),
+        )
         return {
             "bundle": str(path),
             **{name: content.get(name) for name in kept},

@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " (default: 0.03 where the device computes in fp16, else 0)",
     )
     options.add_device(parser)
+    options.add_weights(parser)
     options.add_json(parser)
     options.add_trace(parser)
 
@@ -38,7 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
     say_device(device, arguments.device)
     try:
         with working(f"Opening {arguments.model}"):
-            model = load(arguments.model, device, cache_dir=arguments.cache_dir)
+            model = load(
+                arguments.model,
+                device,
+                cache_dir=arguments.cache_dir,
+                weights=arguments.weights,
+            )
         with working(f"Comparing {len(cases)} cases"):
             report = verify(model, cases, arguments.margin)
     finally:

@@ -17,11 +17,12 @@ ROWS = (
     # A tensor given at every evaluation. `role` is what the host puts there: "key_cache layer=0".
     Op("input", "", "dtype:dtype shape:shape role:text=none", source, unbound, source=True),
     # A tensor of the checkpoint by its name there, its elements in row-major order seen as this
-    # shape: all of them, or as many as the shape holds from row `first` on.
+    # shape: all of them, or as many as the shape holds from row `first` on. `part` "codes" or
+    # "scales" is one of the two that quantisation makes of it.
     Op(
         "weight",
         "",
-        "dtype:dtype shape:shape key:text first:int=none",
+        "dtype:dtype shape:shape key:text first:int=none part:text=none",
         source,
         unbound,
         source=True,
