@@ -23,7 +23,18 @@ SAMPLES: dict[str, list[tuple[list[tuple[int, ...]], dict[str, Any]]]] = {
     },
     **{
         op: [(ONE, {})]
-        for op in ["exp", "sqrt", "rsqrt", "abs", "square", "sigmoid", "silu", "tanh", "relu"]
+        for op in [
+            "exp",
+            "sqrt",
+            "rsqrt",
+            "abs",
+            "square",
+            "sigmoid",
+            "silu",
+            "tanh",
+            "relu",
+            "erf",
+        ]
     },
     "identity": [(ONE, {})],
     "gelu": [(ONE, {}), (ONE, {"mode": "TANH_APPROXIMATION"})],

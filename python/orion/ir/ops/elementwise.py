@@ -26,6 +26,26 @@ def gelu(x: Array, mode: str) -> Array:
     return (0.5 * x * (1 + erf(x / math.sqrt(2)))).astype(x.dtype)
 
 
+def gelu_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    """With gelu(x) = x share(x): share(x) + x share'(x)."""
+    if n["mode"] == "TANH_APPROXIMATION":
+        root, cube = math.sqrt(2 / math.pi), 0.044715
+        square = g.square(n.x)
+        t = g.tanh(g.mul(g.mul(n.x, root), g.add(g.mul(square, cube), 1.0)))
+        inner = g.mul(g.add(g.mul(square, 3 * cube), 1.0), root)
+        slope = g.mul(g.mul(g.sub(1.0, g.square(t)), inner), 0.5)
+    else:
+        t = g.erf(g.mul(n.x, math.sqrt(0.5)))
+        slope = g.mul(g.exp(g.mul(g.square(n.x), -0.5)), 1 / math.sqrt(2 * math.pi))
+    share = g.mul(g.add(t, 1.0), 0.5)
+    return (g.mul(dy, g.add(share, g.mul(n.x, slope))),)
+
+
+def erf_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    slope = g.exp(g.mul(g.square(n.x), -1.0))
+    return (g.mul(dy, g.mul(slope, 2 / math.sqrt(math.pi))),)
+
+
 def cast_meaning(x: Array, dtype: str) -> Array:
     # Between floats a cast only changes what is stored, and storing is the executor's matter.
     if dtype in ("fp16", "fp32") and x.dtype.kind == "f":
@@ -99,7 +119,9 @@ ROWS = (
     Op("tanh",    "x",      "",         same_float, np.tanh,
        lambda g, n, dy: (g.mul(dy, g.sub(1.0, g.square(n.result))),), mil("tanh x")),
     Op("gelu",    "x",      "mode:text=EXACT", same_float, gelu,
-       None, mil("gelu x")),
+       gelu_gradient, mil("gelu x")),
+    Op("erf",     "x",      "",         same_float, lambda x: erf(x).astype(x.dtype),
+       erf_gradient, mil("erf x")),
     Op("relu",    "x",      "",         same_float, lambda x: np.maximum(x, 0),
        lambda g, n, dy: (where_at_least(g, n.x, 0.0, dy),), mil("relu x")),
     Op("clip",    "x",      "low:float high:float", same_float,
