@@ -46,7 +46,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "llama-linear": {**LLAMA, "rope_scaling": {"type": "linear", "factor": 3.0}},
     "llama-linear-new": {
         **LLAMA,
-        "rope_parameters": {"rope_type": "linear", "factor": 3.0, "rope_theta": 50.0},
+        "rope_parameters": {
+            **{"rope_type": "linear", "factor": 3.0, "rope_theta": 50.0},
+            "original_max_position_embeddings": 16,
+        },
     },
     "llama-llama3": {**LLAMA, "rope_theta": 500.0, "rope_scaling": LLAMA3},
     "llama-llama3-new": {**LLAMA, "rope_parameters": {**LLAMA3, "rope_theta": 500.0}},
@@ -59,6 +62,11 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "qwen2": QWEN2,
     "qwen2-tied": {**QWEN2, "tie_word_embeddings": True},
     "qwen2-window-unused": {**QWEN2, "use_sliding_window": True, "max_window_layers": 2},
+    "qwen2-window-unnamed": {
+        **QWEN2,
+        **{"use_sliding_window": True, "max_window_layers": 1},
+        "layer_types": ["full_attention", "full_attention"],
+    },
     "qwen3": QWEN3,
     "qwen3-bias": {**QWEN3, "attention_bias": True, "tie_word_embeddings": True},
     "qwen3-one-key-head": {**QWEN3, "num_key_value_heads": 1},
@@ -94,7 +102,7 @@ def test_logits_are_the_references(name: str) -> None:
 def test_every_option_changes_the_numbers() -> None:
     # A reference and a model that both pass over a key would agree.
     same = {"llama-no-key-heads", "llama-both", "llama-llama3-new", "qwen2-window-unused"}
-    same |= {"llama-silu", "llama-swish", "gpt2-gelu_new"}
+    same |= {"qwen2-window-unnamed", "llama-silu", "llama-swish", "gpt2-gelu_new"}
     for family, base in (("llama", LLAMA), ("qwen2", QWEN2), ("qwen3", QWEN3), ("gpt2", GPT2)):
         plain = reference_models.logits(base, random_tensors(base), IDS)
         for name, config in CONFIGS.items():
@@ -191,6 +199,7 @@ def error_of(config: dict[str, Any]) -> str:
     return str(error.value)
 
 
+WINDOW = {**QWEN2, "use_sliding_window": True}
 SCALED = {**LLAMA3, "rope_theta": 1.0}
 # config, and what is said about it
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -222,7 +231,17 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({**LLAMA, "rope_scaling": {**LLAMA3, "low_freq_factor": 4.0}}, "low_freq_factor below its"),
     ({**LLAMA, "rope_theta": 2.0, "rope_scaling": SCALED}, "rope_theta is 2.0, and 1.0 in rope_sc"),
     ({**LLAMA, "rope_scaling": LLAMA3, "rope_parameters": SCALED}, "rope_scaling disagree"),
-    ({**QWEN2, "use_sliding_window": True}, "layers from 0 on see 16 positions only"),
+    ({**WINDOW, "max_window_layers": 1}, "layers from 1 on see 16 positions only"),
+    (
+        {
+            **WINDOW,
+            "num_hidden_layers": 29,
+            "sliding_window": None,
+            "max_position_embeddings": 5000,
+        },
+        "layers from 28 on see 4096 positions only",
+    ),
+    ({**WINDOW, "layer_types": ["full_attention", "chunked"]}, "'full_attention', not 'chunked'"),
     ({**QWEN2, "use_mrope": True}, "qwen2 is supported with use_mrope False, not True"),
     ({**QWEN3, "layer_types": ["sliding_attention"]}, "'full_attention', not 'sliding_attention'"),
     ({**GPT2, "add_cross_attention": True}, "supported with add_cross_attention False, not True"),

@@ -28,6 +28,12 @@ KINDS: dict[str, dict[str, Key]] = {
         "original_max_position_embeddings": Key(int),
     },
 }
+# kind of scaling: keys that it may carry and does not read
+UNREAD: dict[str, dict[str, str]] = {
+    "default": {},
+    "linear": {"original_max_position_embeddings": "every wave is stretched alike"},
+    "llama3": {},
+}
 # The keys of a config that `read_rope` reads.
 USED = {
     "rope_theta": Key(float, None),
@@ -92,7 +98,7 @@ def read_section(family: str, name: str, section: Mapping[str, Any], theta: floa
         )
     used = {**KINDS[kind], "rope_theta": Key(float, theta or DEFAULT_THETA)}
     names = {"rope_type": (kind,), "type": (kind,), "partial_rotary_factor": (1, 1.0)}
-    values = read_keys(f"{name} of the type {kind}", section, used, fixed=names)
+    values = read_keys(f"{name} of the type {kind}", section, used, UNREAD[kind], names)
     inner = values.pop("rope_theta")
     if theta is not None and inner != theta:
         raise OrionError(
