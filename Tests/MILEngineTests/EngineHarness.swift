@@ -84,8 +84,15 @@ extension ExecutableFunction {
   func run(_ inputs: [[Double]]) throws -> [[Double]] {
     let given = zip(self.inputs, inputs).map { HostTensor($0.type, $1) }
     let taken = outputs.map { HostTensor($0.type) }
-    try run(inputs: given.map(\.view), outputs: taken.map(\.view))
+    try run(inputs: given, outputs: taken)
     return taken.map(\.values)
+  }
+
+  /// Keeps the tensors alive for the call: a view is an address and holds nothing.
+  func run(inputs: [HostTensor], outputs: [HostTensor]) throws {
+    try withExtendedLifetime((inputs, outputs)) {
+      try run(inputs: inputs.map(\.view), outputs: outputs.map(\.view))
+    }
   }
 
   /// Names of the step types, in order.

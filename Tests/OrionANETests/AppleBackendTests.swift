@@ -84,10 +84,13 @@ import Testing
         #expect(simulated.world.counters.loadedPrograms <= 2)
       }
     }
-    #expect(device.counters.compiles == 4)
-    // Four when compiled, and one for each use after.
-    #expect(device.counters.loads == 12 && device.counters.unloads == 10)
-    #expect(device.counters.loadedPrograms == 2)
+    // A program that nothing holds any more is unloaded.
+    withExtendedLifetime(programs) {
+      #expect(device.counters.compiles == 4)
+      // Four when compiled, and one for each use after.
+      #expect(device.counters.loads == 12 && device.counters.unloads == 10)
+      #expect(device.counters.loadedPrograms == 2)
+    }
   }
 
   @Test func evaluatesFromManyThreads() async throws {
