@@ -78,8 +78,12 @@ class NumpySession:
             places = np.arange(shape[3])[None, :]
             if facts["over"] == "cache":
                 array[0, 0][(rows < count) & (places < self.filled)] = 0
+            elif facts["over"] == "slots":
+                array[0, 0][(rows < count) & (places <= self.filled + rows)] = 0
             else:
                 array[0, 0][(places <= rows) & (rows < count) | (places == rows)] = 0
+        elif kind == "placement":
+            array[0, 0, range(count), range(self.filled, self.filled + count)] = 1
         else:
             name = {"key_cache": "k_new_", "value_cache": "v_new_"}[kind] + facts["layer"]
             if name in self.caches:

@@ -36,6 +36,7 @@ M4: dict[str, Any] = {
         "scales_norms": True,
         "activation": "fp16",
         "decode_columns": 32,
+        "speculation_columns": 32,
     }
     | BUCKETS,
 }
@@ -55,6 +56,7 @@ CPU: dict[str, Any] = {
         "scales_norms": False,
         "activation": "fp32",
         "decode_columns": 1,
+        "speculation_columns": 8,
     }
     | BUCKETS,
 }

@@ -9,14 +9,17 @@ from typing import Any
 def steps(profile: Mapping[str, Any], context: int) -> list[tuple[int, int]]:
     """(columns, cache) of every step, each once.
 
-    Every prompt bucket over no cache; the decode width over every cache; and the largest prompt
-    bucket over every cache, for prompts longer than it and for what follows an answer.
+    Every prompt bucket over no cache. Over every cache the decode width, and the width for several
+    tokens at once: guesses, other sequences, what follows an answer. And where a prompt may be
+    longer than the largest bucket, that bucket over the caches that hold more than it.
     """
     prompts = prompt_buckets(profile, context)
     caches = cache_buckets(profile, context)
+    preferences = profile["preferences"]
     wanted = [(columns, 0) for columns in prompts]
-    wanted += [(profile["preferences"]["decode_columns"], cache) for cache in caches]
-    wanted += [(prompts[-1], cache) for cache in caches]
+    wanted += [(preferences["decode_columns"], cache) for cache in caches]
+    wanted += [(preferences["speculation_columns"], cache) for cache in caches]
+    wanted += [(prompts[-1], cache) for cache in caches if cache > prompts[-1]]
     return list(dict.fromkeys(wanted))
 
 

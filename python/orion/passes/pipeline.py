@@ -21,12 +21,14 @@ from .drop_identities import drop_identities
 from .fold_constants import fold_constants
 from .merge_casts import merge_casts
 from .order_ports import order_ports
+from .place_new_keys import place_new_keys
 from .share_common_subexpressions import share_common_subexpressions
 from .store_weights import store_weights
 
 Pass = Callable[[Graph, Mapping[str, Any]], None]
 
 PIPELINE: tuple[Pass, ...] = (
+    place_new_keys,
     decompose_attention,
     decompose_rope,
     decompose_norms,
