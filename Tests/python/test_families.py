@@ -43,8 +43,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "llama-epsilon": {**LLAMA, "rms_norm_eps": 0.1},
     "llama-theta": {**LLAMA, "rope_theta": 500.0},
     "llama-parameters": {**LLAMA, "rope_parameters": {"rope_type": "default", "rope_theta": 70.0}},
-    "llama-linear": {**LLAMA, "rope_scaling": {"type": "linear", "factor": 3.0}},
-    "llama-linear-new": {
+    "llama-rope-linear": {**LLAMA, "rope_scaling": {"type": "linear", "factor": 3.0}},
+    "llama-rope-linear-new": {
         **LLAMA,
         "rope_parameters": {
             **{"rope_type": "linear", "factor": 3.0, "rope_theta": 50.0},
@@ -119,7 +119,7 @@ def test_every_option_changes_the_numbers() -> None:
     "name",
     [
         *["llama-one-key-head", "llama-odd-width", "llama-attention-bias", "llama-mlp-bias"],
-        *["llama-linear", "llama-llama3", "llama-relu2", "qwen2", "qwen3", "qwen3-bias"],
+        *["llama-rope-linear", "llama-llama3", "llama-relu2", "qwen2", "qwen3", "qwen3-bias"],
         *["gpt2", "gpt2-untied", "gpt2-by-layer", "gpt2-odd-width", "gpt2-gelu", "gpt2-quick_gelu"],
     ],
 )
