@@ -75,6 +75,13 @@ def storing(profile: dict[str, Any], weights: str) -> dict[str, Any]:
     return profile | {"name": name, "preferences": profile["preferences"] | {"weights": weights}}
 
 
+def refusing(profile: dict[str, Any], *ops: str) -> dict[str, Any]:
+    """The profile without these ops."""
+    rows = [{"op": op, "rule": "no-path"} for op in ops]
+    name = f"{profile['name']}-without-{'-'.join(ops)}"
+    return profile | {"name": name, "refused_ops": [*profile["refused_ops"], *rows]}
+
+
 BY_NAME = {
     profile["name"]: profile
     for profile in (
@@ -84,5 +91,7 @@ BY_NAME = {
         storing(CPU, "fp16"),
         storing(CPU, "int8"),
         storing(NARROW, "int8"),
+        refusing(M4, "gelu"),
+        refusing(M4, "gelu", "erf"),
     )
 }

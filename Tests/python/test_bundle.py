@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from profiles_for_tests import CPU, M4, NARROW
+from profiles_for_tests import CPU, M4, NARROW, storing
 
-from orion import tokenizer, weights
+from orion import models, tokenizer, weights
 from orion.compile import bundle
 from orion.compile.buckets import steps
 from orion.compile.files import sha256
 from orion.compile.manifest import role_json
+from orion.compile.programs import layer_bytes, layers_that_fit
 from orion.errors import OrionError, UsageError
 from orion.mil import BlobReader
+from orion.passes import run_passes
 from orion.weights import tiny
 
 
@@ -238,3 +240,42 @@ def test_a_directory_that_cannot_be_made(model: Path, tmp_path: Path) -> None:
 def test_weights_of_another_dtype_are_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="weights 'fp32' are not made for profile m4-macos15"):
         bundle(model, M4, tmp_path / "b", weights="fp32")
+
+
+def test_a_head_of_a_real_vocabulary_is_tiled_by_the_limit_of_older_chips() -> None:
+    profile = M4 | {"limits": M4["limits"] | {"axis_channels_max": 16384}}
+    model = models.open_model(*facts_of("gpt2"))
+    graph = run_passes(model.family.head(model.config, 32, 16384), profile)
+    tiles = [(output.role, output.value.type.shape[1]) for output in graph.outputs]
+    assert tiles == [
+        ("logits first=0", 16384),
+        ("logits first=16384", 16384),
+        ("logits first=32768", 16384),
+        ("logits first=49152", 1105),
+    ]
+
+
+def facts_of(preset: str) -> tuple[Any, Any]:
+    checkpoint = weights.load(preset)
+    return checkpoint.config, checkpoint.tensors
+
+
+def test_layers_go_into_programs_as_the_address_space_allows() -> None:
+    model = models.open_model(*facts_of("qwen3-0.6b"))
+    int8 = storing(M4, "int8")
+    assert layer_bytes(model.family, model.config, M4) == 2 * 15_728_640
+    assert layer_bytes(model.family, model.config, int8) == 15_728_640
+    assert layers_that_fit(2 * 15_728_640, M4) == 17  # of 512 MiB, an eighth of the space
+    assert layers_that_fit(15_728_640, M4) == 34
+    assert layers_that_fit(1 << 40, M4) == 1
+    assert layers_that_fit(4 * 15_728_640, CPU) >= 28
+
+
+def test_a_step_of_too_many_programs_is_refused(model: Path, tmp_path: Path) -> None:
+    profile = M4 | {"limits": M4["limits"] | {"loaded_programs_max": 2}}
+    with pytest.raises(UsageError, match="holds 2 programs at once, but a step would take 2 and"):
+        bundle(model, profile, tmp_path / "b", layers_per_program=1)
+    with pytest.raises(UsageError, match="at least 1 layer, not 0"):
+        bundle(model, profile, tmp_path / "b", layers_per_program=0)
+    assert not (tmp_path / "b").exists()
+    bundle(model, profile, tmp_path / "b", layers_per_program=2)

@@ -31,6 +31,13 @@ from orion.passes import PIPELINE, run_passes
 FILES = Path(__file__).resolve().parents[1] / "filetests" / "passes"
 PASSES = {rewrite.__name__: rewrite for rewrite in PIPELINE}
 
+# file: how far off its pass may be, relatively
+INEXACT = {
+    "store_weights.cpu_int8": 1e-2,
+    "store_weights.narrow_int8": 1e-2,
+    "decompose_gelu.tanh": 1e-3,
+}
+
 
 @dataclass
 class Case:
@@ -56,14 +63,13 @@ def read(path: Path) -> tuple[list[str], list[Case]]:
     return header.splitlines(), cases
 
 
-def outcome(name: str, text: str, profile: dict) -> list[str]:
+def outcome(name: str, text: str, profile: dict, relative: float) -> list[str]:
     graph = parse(text)
     try:
         run_passes(graph, profile, [PASSES[name]])
     except OrionError as error:
         return [f"error: {error}"]
-    rounds = profile["preferences"].get("weights") == "int8"
-    same_meaning(parse(text), graph, 1e-2 if rounds else 1e-6)
+    same_meaning(parse(text), graph, relative)
     return to_text(graph).splitlines()
 
 
@@ -113,7 +119,7 @@ def test_file(path: Path) -> None:
     assert cases
     found = []
     for case in cases:
-        result = outcome(name, "\n".join(case.graph), profile)
+        result = outcome(name, "\n".join(case.graph), profile, INEXACT.get(path.stem, 1e-6))
         found.append(["; expect:", *(f"; {line}" for line in result)])
     if os.environ.get("ORION_BLESS") and found != [case.expected for case in cases]:
         blocks = [

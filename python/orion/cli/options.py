@@ -37,6 +37,15 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_layers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--layers-per-program",
+        type=int,
+        metavar="N",
+        help="split a step into programs of N layers (default: as few as the limits allow)",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -42,9 +42,13 @@ class BundleReport:
 
 @dataclass(frozen=True)
 class Source:
-    """A checkpoint with its family, its config as the family reads it, and its tokenizer."""
+    """A checkpoint with its family, its config as the family reads it, and its tokenizer.
+
+    Tensors of `checkpoint` have the family's names; `given` are as the files have them.
+    """
 
     checkpoint: weights.Checkpoint
+    given: Mapping[str, weights.LazyTensor]
     family: Any
     config: Any
     tokenizer: tokenizer.Tokenizer | None
@@ -126,7 +130,7 @@ def read_source(path: Path) -> Source:
         raise OrionError(f"{path}: {error}") from None
     words = read_tokenizer(path, model.config.vocabulary)
     renamed = weights.Checkpoint(checkpoint.config, model.tensors, checkpoint.files)
-    return Source(renamed, model.family, model.config, words)
+    return Source(renamed, checkpoint.tensors, model.family, model.config, words)
 
 
 def read_tokenizer(path: Path, vocabulary: int) -> tokenizer.Tokenizer | None:

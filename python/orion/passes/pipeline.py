@@ -13,6 +13,7 @@ from ..ir import Graph, VerifyError, verify
 from .check_emittable import check_emittable
 from .choose_precision import choose_precision
 from .decompose_attention import decompose_attention
+from .decompose_gelu import decompose_gelu
 from .decompose_norms import decompose_norms
 from .decompose_rope import decompose_rope
 from .decompose_rsqrt import decompose_rsqrt
@@ -32,6 +33,7 @@ PIPELINE: tuple[Pass, ...] = (
     decompose_attention,
     decompose_rope,
     decompose_norms,
+    decompose_gelu,
     decompose_rsqrt,
     choose_precision,
     store_weights,

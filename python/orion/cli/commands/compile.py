@@ -14,12 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_device(parser)
     options.add_weights(parser)
-    parser.add_argument(
-        "--layers-per-program",
-        type=int,
-        metavar="N",
-        help="split a step into programs of N layers (default: as few as the limits allow)",
-    )
+    options.add_layers(parser)
     options.add_json(parser)
 
 

@@ -1,0 +1,77 @@
+"""A model as a directory for others: a bundle, or a Hugging Face checkpoint in safetensors.
+
+    export_checkpoint("stories260K", "there")      config.json, model.safetensors, tokenizer files
+
+Names, shapes and dtypes of tensors are those that the checkpoint had; llama2.c's get Hugging
+Face's names and order of rotary rows. It knows no device.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .compile.bundle import MANIFEST, Source, marks, read_source
+from .compile.files import new_directory
+from .errors import UsageError
+from .weights import locate, safetensors
+
+CONFIG = "config.json"
+TENSORS = "model.safetensors"
+# Hugging Face's names of dtypes.
+DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    directory: Path
+    tensors: int
+    parameters: int
+    bytes: int
+
+
+def export_checkpoint(model_path: str | Path, directory: str | Path) -> ExportReport:
+    """Writes the checkpoint into `directory`, which appears whole or not at all.
+
+    OrionError names what is wrong with the model; UsageError, with the directory.
+    """
+    target = Path(directory)
+    refuse_bundle(Path(model_path))
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"{target}: is not empty; name an empty or a new directory")
+    source = read_source(locate(model_path))
+    tensors = source.given
+    with new_directory(target) as new:
+        text = json.dumps(config_of(source), indent=2) + "\n"
+        (new / CONFIG).write_text(text, encoding="utf-8")
+        safetensors.write(new / TENSORS, tensors)
+        for path in source.tokenizer.files if source.tokenizer else ():
+            shutil.copyfile(path, new / path.name)
+        size = (new / TENSORS).stat().st_size
+    return ExportReport(target, len(tensors), sum(t.size for t in tensors.values()), size)
+
+
+def config_of(source: Source) -> dict[str, Any]:
+    """The config.json there was; where there was none, also what else other loaders ask for."""
+    config = dict(source.checkpoint.config)
+    if CONFIG in {path.name for path in source.checkpoint.files}:
+        return config
+    dtypes = {tensor.dtype for tensor in source.given.values()}
+    found = marks(source)
+    return {
+        **config,
+        "torch_dtype": DTYPES[dtypes.pop()] if len(dtypes) == 1 else None,
+        "bos_token_id": found["begin_token"],
+        "eos_token_id": found["end_tokens"] or None,
+    }
+
+
+def refuse_bundle(path: Path) -> None:
+    if (path / MANIFEST).is_file():
+        raise UsageError(
+            f"{path}: is a bundle, which holds programs and no checkpoint; name the checkpoint that"
+            " it was made of, or copy the directory"
+        )
