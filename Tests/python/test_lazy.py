@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from orion.weights.lazy import LazyTensor
+from orion.weights.lazy import LazyTensor, lazy
 
 VIEWS: list[Callable[..., object]] = [
     lambda t: t,
@@ -45,3 +45,11 @@ def test_views_of_the_same_numbers_have_one_identity() -> None:
     assert tensor.reshape(4, 4, 1, 1).identity == tensor.identity
     assert tensor[:2].identity == tensor[:2].identity
     assert len({t.identity for t in (tensor, tensor.T, tensor[:2], tensor[2:], tensor.T[:2])}) == 5
+
+
+def test_a_copy_is_a_copy() -> None:
+    array = np.zeros(3, np.float32)
+    tensor = lazy(array)
+    assert np.shares_memory(np.asarray(tensor), array)
+    assert not np.shares_memory(np.array(tensor, copy=True), array)
+    assert np.asarray(tensor, np.float64).dtype == np.float64

@@ -9,21 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ..ir import Graph, Value
 from .parts import rotary, window
 from .parts.attention import attend, split_heads
 from .parts.config import Key, read_keys
-from .parts.decoder import every_layer, read_stream, stack, write_logits
+from .parts.decoder import every_layer
 from .parts.layers import linear, rms_norm
 from .parts.rotary import (
     RotaryConfig,
     RotaryStep,
+    build_layers,
     gated_mlp,
     layer_shapes,
     outer_shapes,
-    read_step,
 )
 from .parts.window import refuse_window
 
@@ -35,6 +33,9 @@ USED = {
 }
 IGNORED: dict[str, str] = {}
 FIXED = rotary.FIXED
+
+head, tables = rotary.head, rotary.tables
+rename, restore = rotary.rename, rotary.restore
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,7 @@ def read_config(config: Mapping[str, Any]) -> Config:
 
 def build(config: Config, columns: int, cache: int, layers: Sequence[int] | None = None) -> Graph:
     """`columns` new positions over `cache` earlier ones, through `layers` (by default all)."""
-    layers = range(config.layers) if layers is None else layers
-    g = Graph(f"layers_s{columns}_l{cache}")
-    x = read_stream(g, config.hidden_size, columns, layers)
-    step = read_step(g, config, columns, cache)
-    return stack(g, x, layers, lambda i, x: block(g, config, i, x, step))
+    return build_layers(config, (columns, cache), layers, block)
 
 
 def block(g: Graph, config: Config, layer: int, x: Value, step: RotaryStep) -> Value:
@@ -94,18 +91,6 @@ def attention(g: Graph, config: Config, layer: int, x: Value, step: RotaryStep) 
     return linear(g, mixed, f"{prefix}o_proj", config.hidden_size, "attention_out", bias=bias)
 
 
-def head(config: Config, columns: int, tile: int) -> Graph:
-    """Final norm and vocabulary scores, in tiles of at most `tile` tokens."""
-    g = Graph("head")
-    x = g.input("x", "fp32", (1, config.hidden_size, 1, columns), "hidden")
-    x = rms_norm(g, x, "model.norm", config.rms_norm_eps, "norm")
-    return write_logits(g, x, config.head_weight, config.vocab_size, tile)
-
-
-def tables(config: Config) -> dict[str, str | np.ndarray]:
-    return rotary.rotary_tables(config)
-
-
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     """Every tensor that a checkpoint of this config holds."""
     layer = layer_shapes(config)
@@ -119,12 +104,3 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
         **outer_shapes(config),
         **every_layer("model.layers.", config.layers, {**layer, **norms, **biases}),
     }
-
-
-def rename(config: Config, tensors: Mapping[str, Any]) -> dict[str, Any]:
-    return rotary.without_frequencies(tensors)
-
-
-def restore(config: Config, tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of `rename`."""
-    return dict(tensors)

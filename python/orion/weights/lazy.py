@@ -79,7 +79,7 @@ class LazyTensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = widened(self._read())
-        return array if dtype is None else array.astype(dtype, copy=bool(copy))
+        return array.astype(dtype or array.dtype, copy=bool(copy))
 
     def blocks(self, elements: int = BLOCK_ELEMENTS) -> Iterator[np.ndarray]:
         """The numbers in row-major order, flat, about `elements` at a time."""

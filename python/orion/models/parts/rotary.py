@@ -1,11 +1,11 @@
-"""What Llama and its descendants have in common: their config's numbers, MLP, and tables.
+"""What Llama and its descendants have in common: all but the block and what is peculiar to it.
 
 Letters: C channels, D head size, H query heads, K key heads, S new positions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,8 @@ from . import rope
 from .activation import ACTIVATIONS, NAMES
 from .attention import Masks, read_masks
 from .config import Key
-from .layers import linear
+from .decoder import read_stream, stack, write_logits
+from .layers import linear, rms_norm
 from .rope import Rope, Rotation, read_rope, read_rotation, rope_tables
 
 EMBEDDING = "model.embed_tokens.weight"
@@ -112,6 +113,29 @@ def read_step(g: Graph, config: RotaryConfig, columns: int, cache: int) -> Rotar
     return RotaryStep(rotation, read_masks(g, columns, cache))
 
 
+Block = Callable[[Graph, Any, int, Value, RotaryStep], Value]
+
+
+def build_layers(
+    config: RotaryConfig, size: tuple[int, int], layers: Sequence[int] | None, block: Block
+) -> Graph:
+    """`size` is new columns and cached positions; `layers` are all of them when None."""
+    columns, cache = size
+    layers = range(config.layers) if layers is None else layers
+    g = Graph(f"layers_s{columns}_l{cache}")
+    x = read_stream(g, config.hidden_size, columns, layers)
+    step = read_step(g, config, columns, cache)
+    return stack(g, x, layers, lambda layer, x: block(g, config, layer, x, step))
+
+
+def head(config: RotaryConfig, columns: int, tile: int) -> Graph:
+    """Final norm and vocabulary scores, in tiles of at most `tile` tokens."""
+    g = Graph("head")
+    x = g.input("x", "fp32", (1, config.hidden_size, 1, columns), "hidden")
+    x = rms_norm(g, x, "model.norm", config.rms_norm_eps, "norm")
+    return write_logits(g, x, config.head_weight, config.vocab_size, tile)
+
+
 def gated_mlp(
     g: Graph, config: RotaryConfig, prefix: str, x: Value, *, bias: bool = False
 ) -> Value:
@@ -122,7 +146,7 @@ def gated_mlp(
     return linear(g, inner, f"{prefix}down_proj", config.hidden_size, "down", bias=bias)
 
 
-def rotary_tables(config: RotaryConfig) -> dict[str, str | np.ndarray]:
+def tables(config: RotaryConfig) -> dict[str, str | np.ndarray]:
     """What the host looks rows up in: a weight's name, or an array of one row a position."""
     return {"embedding": EMBEDDING, **rope_tables(config.rope, config.head_dim, config.context)}
 
@@ -151,6 +175,11 @@ def outer_shapes(config: RotaryConfig) -> dict[str, tuple[int, ...]]:
     return {EMBEDDING: table, "model.norm.weight": (config.hidden_size,), **head}
 
 
-def without_frequencies(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """Old checkpoints store the rotary frequencies, which the config gives."""
+def rename(config: RotaryConfig, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the rotary frequencies that old checkpoints store; the config gives them."""
     return {name: t for name, t in tensors.items() if not name.endswith("rotary_emb.inv_freq")}
+
+
+def restore(config: RotaryConfig, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `rename`."""
+    return dict(tensors)
