@@ -200,4 +200,28 @@ INLINE float8 exp_weight8(float8 x) {
   return (float8)(~gone & (int8)(parts.fraction * scale));
 }
 
+// ---- functions in fp32 that come close enough for fp16, mostly ----
+
+// A value that is off by at most `margin` of itself.
+typedef struct {
+  float8 value, margin;
+} near8;
+
+// x is held within what fp16 can tell apart.
+INLINE float8 exp_held8(float8 x) {
+  const float_exp_parts parts = exp_parts8(min8(max8(x, all8(-40)), all8(40)));
+  return parts.fraction * (float8)((parts.power + 127) << 23);
+}
+INLINE near8 exp_near8(float8 x) { return (near8){exp_held8(x), all8(0x1p-21f)}; }
+INLINE near8 sigmoid_near8(float8 x) {
+  return (near8){1 / (1 + exp_held8(-x)), all8(0x1p-20f)};
+}
+INLINE near8 silu_near8(float8 x) { return (near8){x / (1 + exp_held8(-x)), all8(0x1p-20f)}; }
+INLINE near8 gelu_tanh_near8(float8 x) {
+  const float8 u = x * fma8(x * x, all8(0.044715f), all8(1)) * (2 * 0.79788456080286535588f);
+  // The error of u is one of the exponential, relative.
+  const float8 held = min8(abs8(u), all8(40));
+  return (near8){x / (1 + exp_held8(-u)), fma8(held, all8(0x1p-21f), all8(0x1p-20f))};
+}
+
 #endif

@@ -104,17 +104,26 @@ void orion_pack_i8(const int8_t *source, size_t output_step, size_t inner_step,
 
 // ---- the product ----
 
+enum { JOBS_MAX = 8 };
+
 typedef struct {
   orion_product product;
   orion_product_plan plan;
+  size_t tasks;
 } linear_job;
 
+// Products one after the other, all in one region of the pool.
+typedef struct {
+  linear_job jobs[JOBS_MAX];
+} linear_batch;
+
 static void linear_task(void *context, size_t index) {
-  const linear_job *job = context;
+  const linear_job *job = ((const linear_batch *)context)->jobs;
+  for (; index >= job->tasks; job++) index -= job->tasks;
   orion_product_task(&job->product, &job->plan, index);
 }
 
-void orion_linear(const orion_linear_args *args) {
+static orion_product linear_product(const orion_linear_args *args) {
   static const orion_weights_kind kinds[] = {
       [ORION_PACKED_F32] = WEIGHTS_PANELS_F32,
       [ORION_PACKED_F16] = WEIGHTS_PANELS_F16,
@@ -122,26 +131,41 @@ void orion_linear(const orion_linear_args *args) {
   };
   const size_t panels = rounded_up(panel_bytes(args->kind, args->outputs, args->inner));
   const void *after = (const char *)args->weights + panels;
-  linear_job job = {
-      .product =
-          {
-              .channels = args->outputs,
-              .terms = args->inner,
-              .columns = args->columns,
-              .kind = kinds[args->kind],
-              .weights = args->weights,
-              .x = args->x,
-              .x_term = args->x_row,
-              .x_column = args->x_column,
-              .scales = args->kind == ORION_PACKED_I8 ? after : NULL,
-              .bias = args->bias,
-              .y = args->y,
-              .y_channel = args->y_row,
-              .y_column = args->y_column,
-              .rounding = args->rounding,
-              .mac_limit = args->mac_limit,
-          },
+  return (orion_product){
+      .channels = args->outputs,
+      .terms = args->inner,
+      .columns = args->columns,
+      .kind = kinds[args->kind],
+      .weights = args->weights,
+      .x = args->x,
+      .x_term = args->x_row,
+      .x_column = args->x_column,
+      .scales = args->kind == ORION_PACKED_I8 ? after : NULL,
+      .bias = args->bias,
+      .y = args->y,
+      .y_channel = args->y_row,
+      .y_column = args->y_column,
+      .rounding = args->rounding,
+      .mac_limit = args->mac_limit,
   };
-  job.plan = orion_plan_product(&job.product, 1);
-  orion_run_tasks(job.plan.panel_blocks * job.plan.column_blocks, job.plan.work, linear_task, &job);
+}
+
+static void run_batch(const orion_linear_args *args, size_t count) {
+  linear_batch batch;
+  size_t tasks = 0, work = 0;
+  for (size_t i = 0; i < count; i++) {
+    linear_job *job = &batch.jobs[i];
+    job->product = linear_product(&args[i]);
+    job->plan = orion_plan_product(&job->product, 1);
+    job->tasks = job->plan.panel_blocks * job->plan.column_blocks;
+    tasks += job->tasks;
+    work += job->plan.work;
+  }
+  orion_run_tasks(tasks, work, linear_task, &batch);
+}
+
+void orion_linear(const orion_linear_args *args) { run_batch(args, 1); }
+
+void orion_linears(const orion_linear_args *args, size_t count) {
+  for (size_t i = 0; i < count; i += JOBS_MAX) run_batch(args + i, orion_min(JOBS_MAX, count - i));
 }

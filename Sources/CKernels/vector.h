@@ -57,6 +57,7 @@ INLINE double4 select4(int4 mask, double4 a, double4 b) {
 INLINE double4 sign_of4(double4 magnitude, double4 sign) {
   return select4((int4){INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN}, sign, magnitude);
 }
+INLINE bool any8(int8 mask) { return __builtin_reduce_or(mask) != 0; }
 INLINE bool any4(int4 mask) { return (mask[0] | mask[1] | mask[2] | mask[3]) != 0; }
 
 // numpy's maximum and minimum: a NaN on either side is the result.

@@ -181,7 +181,7 @@ import Testing
       tensor<fp16, [2, 4]> b = matmul(x = y, y = w, transpose_y = bool(true));
       """, inputs: "tensor<fp16, [2, 8]> x, tensor<fp16, [2, 8]> y", out: "a, b")
     #expect(function.plan.requests.count == 1)
-    #expect(function.stepNames == ["LinearStep", "LinearStep"])
+    #expect(function.stepNames == ["LinearGroupStep"])
   }
 
   @Test func workIsCounted() throws {

@@ -93,6 +93,8 @@ typedef struct {
 // integers are summed up, and the sum is multiplied by its channel's scale: bias + scale * sum,
 // each rounded to fp32.
 void orion_linear(const orion_linear_args *args);
+// The same for several products, none of which reads what another writes, waking the pool once.
+void orion_linears(const orion_linear_args *args, size_t count);
 
 // ---- products of run-time operands (matmul.c) -----------------------------------------------
 

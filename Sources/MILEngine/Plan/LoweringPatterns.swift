@@ -5,8 +5,13 @@ extension Lowering {
   /// Adds the step of a pattern; false when the windows do not fit it.
   mutating func lower(_ pattern: Pattern) throws(Diagnostic) -> Bool {
     switch pattern {
-    case .attention(let attention): try lower(attention)
-    case .norm(let norm): try lower(norm)
+    case .attention(let attention): return try lower(attention)
+    case .norm(let norm): return try lower(norm)
+    case .bias(let bias):
+      try convolve(
+        function.nodes[bias.convolution], bias: try denseView(bias.bias).place,
+        output: function.nodes[bias.root].outputs[0])
+      return true
     }
   }
 
@@ -16,12 +21,15 @@ extension Lowering {
     let shape = x.shape
     let target = newView(shape)
     define(node.outputs[0], target)
-    let gamma: Place?
-    if let value = norm.gamma { gamma = try denseView(value).place } else { gamma = nil }
+    var scales: [Place?] = []
+    for value in [norm.gamma, norm.beta] {
+      if let value { scales.append(try denseView(value).place) } else { scales.append(nil) }
+    }
     guard target.count > 0 else { return true }
     emit(
       NormStep(
-        kind: .rootMeanSquare, x: x.place, y: target.place, gamma: gamma, beta: nil,
+        kind: norm.isCentred ? .layer : .rootMeanSquare, x: x.place, y: target.place,
+        gamma: scales[0], beta: scales[1],
         epsilon: Float(norm.epsilon),
         shape: FoldShape(
           outer: shape[..<norm.axis].reduce(1, *), count: shape[norm.axis],

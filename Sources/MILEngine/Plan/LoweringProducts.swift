@@ -146,11 +146,14 @@ extension Lowering {
 
   /// `conv`: each group of a picture is a product of its weights with columns of its inputs.
   mutating func convolve(_ node: Node) throws(Diagnostic) {
+    try convolve(node, bias: bias(node), output: node.outputs[0])
+  }
+
+  mutating func convolve(_ node: Node, bias: Place?, output: ValueID) throws(Diagnostic) {
     let shape = try ConvolutionShape(arguments(node))
     let weight = try required(node, "weight")
-    let bias = try bias(node)
     let target = newView(result(node).shape)
-    define(node.outputs[0], target)
+    define(output, target)
     guard target.count > 0 else { return }
     try limit(node, [shape.batch, shape.groups])
     try limit(node, shape.kernel + shape.output, to: 1 << 30)

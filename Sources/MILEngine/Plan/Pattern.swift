@@ -3,12 +3,14 @@
 enum Pattern: Sendable {
   case attention(AttentionPattern)
   case norm(NormPattern)
+  case bias(BiasPattern)
 
   /// The nodes other than the last, whose results nobody else sees.
   var inside: [Int] {
     switch self {
     case .attention(let attention): attention.inside
     case .norm(let norm): norm.inside
+    case .bias(let bias): [bias.convolution]
     }
   }
 }
@@ -41,12 +43,31 @@ struct AttentionFlips: Sendable, Hashable {
 }
 
 struct NormPattern: Sendable {
-  let root: Int
-  let inside: [Int]
-  let x: ValueID
+  var root: Int
+  var inside: [Int]
+  var x: ValueID
   let axis: Int
-  let gamma: ValueID?
+  var gamma: ValueID?
+  /// Only of a layer norm.
+  var beta: ValueID?
   let epsilon: Double
+  /// A layer norm, which takes the mean away first.
+  var isCentred = false
+
+  /// The same with one more node at its end.
+  func extended(to root: Int) -> NormPattern {
+    var result = self
+    result.inside.append(self.root)
+    result.root = root
+    return result
+  }
+}
+
+/// A convolution whose channels get a constant added.
+struct BiasPattern: Sendable {
+  let root: Int
+  let convolution: Int
+  let bias: ValueID
 }
 
 /// Looks for patterns in a function.
@@ -80,11 +101,27 @@ struct PatternFinder {
 
   private func pattern(at index: Int) -> Pattern? {
     switch function.nodes[index].op {
-    case "matmul", "add":
+    case "matmul": AttentionFinder(graph: self).attention(at: index).map(Pattern.attention)
+    case "add":
       AttentionFinder(graph: self).attention(at: index).map(Pattern.attention)
+        ?? shiftedNorm(at: index).map(Pattern.norm) ?? bias(at: index).map(Pattern.bias)
     case "mul": norm(at: index).map(Pattern.norm)
     default: nil
     }
+  }
+
+  /// A pointwise sum of a convolution and a constant for each channel.
+  private func bias(at root: Int) -> BiasPattern? {
+    let node = function.nodes[root]
+    for (main, bias) in pairs(node) where lowering.isConstant(bias) && isPlain(bias) {
+      guard let (index, convolution) = maker(main, ["conv"]),
+        lowering.operand(convolution, "bias") == nil,
+        lowering.type(main) == lowering.result(node),
+        isScale(bias, of: lowering.result(node), axis: 1)
+      else { continue }
+      return BiasPattern(root: root, convolution: index, bias: bias)
+    }
+    return nil
   }
 
   // MARK: reading the graph
@@ -121,7 +158,22 @@ struct PatternFinder {
 
   // MARK: norms
 
-  /// x * (mean(x * x) + epsilon)^-0.5, with a factor for each element of the axis or without.
+  /// A layer norm with a term for each element of the axis.
+  private func shiftedNorm(at root: Int) -> NormPattern? {
+    let node = function.nodes[root]
+    for (main, beta) in pairs(node) where lowering.isConstant(beta) && isPlain(beta) {
+      guard let (index, _) = maker(main, ["mul"]), let norm = norm(at: index), norm.isCentred,
+        isScale(beta, of: lowering.result(node), axis: norm.axis)
+      else { continue }
+      var result = norm.extended(to: root)
+      result.beta = beta
+      return result
+    }
+    return nil
+  }
+
+  /// x * (mean(x * x) + epsilon)^-0.5, with a factor for each element of the axis or without; x may
+  /// be another value less its mean.
   private func norm(at root: Int) -> NormPattern? {
     let node = function.nodes[root]
     guard isPlain(node.outputs[0]) else { return nil }
@@ -130,11 +182,37 @@ struct PatternFinder {
         let norm = plainNorm(inner, at: index),
         isScale(gamma, of: lowering.result(node), axis: norm.axis)
       else { continue }
-      return NormPattern(
-        root: root, inside: norm.inside + [index], x: norm.x, axis: norm.axis, gamma: gamma,
-        epsilon: norm.epsilon)
+      var result = centred(norm).extended(to: root)
+      result.gamma = gamma
+      return result
     }
-    return plainNorm(node, at: root)
+    return plainNorm(node, at: root).map(centred)
+  }
+
+  /// A norm of y - mean(y) as the layer norm of y.
+  private func centred(_ norm: NormPattern) -> NormPattern {
+    // The difference is for the square and the product alone.
+    guard lowering.useCount(norm.x) == 2, let sub = producers[norm.x],
+      function.nodes[sub].op == "sub", let y = lowering.operand(function.nodes[sub], "x"),
+      lowering.type(y) == lowering.type(norm.x),
+      let (mean, meanNode) = maker(lowering.operand(function.nodes[sub], "y"), ["reduce_mean"]),
+      lowering.operand(meanNode, "x") == y, axis(ofMean: meanNode) == norm.axis
+    else { return norm }
+    var result = norm
+    result.inside += [sub, mean]
+    result.x = y
+    result.isCentred = true
+    return result
+  }
+
+  /// The only axis of a mean that keeps it.
+  private func axis(ofMean node: Node) -> Int? {
+    guard flag(node, "keep_dims"), let x = lowering.operand(node, "x"),
+      let given = scalar(lowering.operand(node, "axes"))
+    else { return nil }
+    let rank = lowering.type(x).shape.count
+    let axis = Int(exactly: given).map { $0 < 0 ? $0 + rank : $0 }
+    return axis.flatMap { (0..<rank).contains($0) ? $0 : nil }
   }
 
   private func isScale(_ gamma: ValueID, of type: TensorType, axis: Int) -> Bool {
@@ -148,15 +226,13 @@ struct PatternFinder {
     for (x, factor) in pairs(node) {
       guard isPlain(x), lowering.type(x) == lowering.result(node),
         let inverse = inverseRoot(factor),
-        let (mean, meanNode) = maker(inverse.mean, ["reduce_mean"]), flag(meanNode, "keep_dims"),
-        let given = scalar(lowering.operand(meanNode, "axes")),
-        let axis = Int(exactly: given).map({ $0 < 0 ? $0 + lowering.type(x).shape.count : $0 }),
-        lowering.type(x).shape.indices.contains(axis),
+        let (mean, meanNode) = maker(inverse.mean, ["reduce_mean"]),
+        let axis = axis(ofMean: meanNode),
         let (square, squareNode) = maker(lowering.operand(meanNode, "x"), ["mul", "square"]),
         squareNode.operands.values.allSatisfy({ $0.ids == [x] })
       else { continue }
       return NormPattern(
-        root: root, inside: inverse.inside + [mean, square], x: x, axis: axis, gamma: nil,
+        root: root, inside: inverse.inside + [mean, square], x: x, axis: axis,
         epsilon: inverse.epsilon)
     }
     return nil

@@ -51,7 +51,7 @@ struct Plan: Sendable {
         rounds: type.dtype == .fp32 && arithmetic.storage == .fp16,
         isReturned: outputs.contains { $0.view.buffer == index })
     }
-    steps = lowering.steps
+    steps = LinearGroupStep.grouped(lowering.steps)
     buffers = lowering.buffers
     requests = lowering.requests
     (slots, arenaBytes) = Liveness.slots(

@@ -32,13 +32,63 @@ struct LinearStep: Step {
   var writes: [Int] { [y.buffer] }
 
   func run(_ frame: Frame) {
-    var arguments = orion_linear_args(
+    var arguments = arguments(frame)
+    orion_linear(&arguments)
+  }
+
+  fileprivate func arguments(_ frame: Frame) -> orion_linear_args {
+    orion_linear_args(
       kind: kind, weights: frame.address(weights), outputs: outputs, inner: inner,
       columns: columns, bias: bias.map { UnsafePointer(frame.floats($0)) },
       x: frame.floats(x), x_row: xRow, x_column: xColumn,
       y: frame.floats(y), y_row: yRow, y_column: yColumn,
       rounding: rounding.rounding, mac_limit: rounding.limit)
-    orion_linear(&arguments)
+  }
+}
+
+/// Products that do not wait for each other, as one piece of work for the threads.
+struct LinearGroupStep: Step {
+  let members: [LinearStep]
+  let reads: [Int]
+  let writes: [Int]
+
+  init(_ members: [LinearStep]) {
+    self.members = members
+    reads = members.flatMap(\.reads)
+    writes = members.flatMap(\.writes)
+  }
+
+  func run(_ frame: Frame) {
+    withUnsafeTemporaryAllocation(of: orion_linear_args.self, capacity: members.count) {
+      arguments in
+      for (index, member) in members.enumerated() {
+        arguments.initializeElement(at: index, to: member.arguments(frame))
+      }
+      orion_linears(arguments.baseAddress, members.count)
+    }
+  }
+
+  /// The steps with neighbouring independent products put together.
+  static func grouped(_ steps: [any Step]) -> [any Step] {
+    var result: [any Step] = []
+    var members: [LinearStep] = []
+    func flushed() -> [any Step] {
+      members.count > 1 ? [LinearGroupStep(members)] : members
+    }
+    for step in steps {
+      guard let linear = step as? LinearStep else {
+        result += flushed()
+        members = []
+        result.append(step)
+        continue
+      }
+      if members.contains(where: { linear.reads.contains($0.y.buffer) }) {
+        result += flushed()
+        members = []
+      }
+      members.append(linear)
+    }
+    return result + flushed()
   }
 }
 
