@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -13,6 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import OrionError
+
+# Attempts to take a name that other processes take at the same time.
+RENAMES_MAX = 20
 
 
 @contextmanager
@@ -40,19 +44,38 @@ def new_directory(target: Path) -> Iterator[Path]:
 
 
 def replace_directory(new: Path, target: Path) -> None:
-    """Two renames when something is there: a reader that holds its files open keeps them."""
-    if not target.exists():
-        new.rename(target)
+    """Two renames when something is there: a reader that holds its files open keeps them.
+
+    Another process may put its own there in between; the last one stays.
+    """
+    if not target.exists() and renamed(new, target):
         return
     old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
-    target.rename(old / target.name)
     try:
-        new.rename(target)
-    except OSError:
-        (old / target.name).rename(target)
-        raise
+        for attempt in range(RENAMES_MAX):
+            aside = old / str(attempt)
+            with contextlib.suppress(FileNotFoundError):
+                target.rename(aside)
+            try:
+                if renamed(new, target):
+                    return
+            except OSError:
+                aside.rename(target)
+                raise
+        raise OSError(errno.EBUSY, "other processes keep writing it")
     finally:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def renamed(new: Path, target: Path) -> bool:
+    """False when a directory with something in it is at `target`."""
+    try:
+        new.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
 
 
 def remove_leftovers(target: Path) -> None:
@@ -81,7 +104,7 @@ def explained(path: Path) -> Iterator[None]:
     except OSError as error:
         remedy = (
             "free some space or choose another directory"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             else "choose a directory that you can write to (for the cache: ORION_CACHE)"
         )
         raise OrionError(

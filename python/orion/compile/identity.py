@@ -40,8 +40,11 @@ class Identities:
         temporary = entry.with_suffix(f".{os.getpid()}")
         with contextlib.suppress(OSError):
             self.directory.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(f"{known}\n{digest}\n{checked(known, digest)}")
-            temporary.replace(entry)
+            try:
+                temporary.write_text(f"{known}\n{digest}\n{checked(known, digest)}")
+                temporary.replace(entry)
+            except OSError:
+                temporary.unlink()
 
 
 def stamp(path: Path) -> str:
