@@ -85,10 +85,6 @@ def no_checkpoint(model: Path) -> None:
     checkpoint_of(model).unlink()
 
 
-def no_tokenizer(model: Path) -> None:
-    tokenizer_of(model).unlink()
-
-
 def truncated_tokenizer(model: Path) -> None:
     path = tokenizer_of(model)
     path.write_bytes(path.read_bytes()[:100])
@@ -117,7 +113,6 @@ def tokenizer_of_another_size(model: Path) -> None:
         negative_layers,
         huge_dimensions,
         no_checkpoint,
-        no_tokenizer,
         truncated_tokenizer,
         tokenizer_of_another_size,
     ],

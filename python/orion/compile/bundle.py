@@ -51,7 +51,7 @@ class Source:
     given: Mapping[str, weights.LazyTensor]
     family: Any
     config: Any
-    tokenizer: tokenizer.Tokenizer | None
+    tokenizer: tokenizer.Tokenizer
 
 
 def bundle(
@@ -94,7 +94,7 @@ def write_bundle(
             (new / program.file).write_text(text, encoding="utf-8")
         with (new / WEIGHTS).open("wb") as file:
             blob.write(file)
-        for path in source.tokenizer.files if source.tokenizer else ():
+        for path in source.tokenizer.files:
             shutil.copyfile(path, new / path.name)
         content = manifest(facts(source, asked), tables, programs, plan, head)
         write_manifest(new, content)
@@ -128,24 +128,17 @@ def read_source(path: Path) -> Source:
         model = models.open_model(checkpoint.config, checkpoint.tensors)
     except OrionError as error:
         raise OrionError(f"{path}: {error}") from None
-    words = read_tokenizer(path, model.config.vocabulary)
+    words = (
+        tokenizer.ids_only(checkpoint.config, model.config.vocabulary)
+        if weights.presets.is_preset(path)
+        else tokenizer.load(path, model.config.vocabulary)
+    )
     renamed = weights.Checkpoint(checkpoint.config, model.tensors, checkpoint.files)
     return Source(renamed, checkpoint.tensors, model.family, model.config, words)
 
 
-def read_tokenizer(path: Path, vocabulary: int) -> tokenizer.Tokenizer | None:
-    """A model without a tokenizer takes ids and gives ids."""
-    file = find_tokenizer(path)
-    return None if file is None else tokenizer.load(file, vocabulary)
-
-
-def find_tokenizer(path: Path) -> Path | None:
-    """llama2.c's models are nothing without theirs; others may have none."""
-    if weights.presets.is_preset(path):
-        return None
-    if (path / "config.json").is_file() and not any(path.glob("tok*.bin")):
-        return None
-    return tokenizer.find_tokenizer(path)
+def tokenizer_files(path: Path) -> tuple[Path, ...]:
+    return () if weights.presets.is_preset(path) else tokenizer.find_files(path)
 
 
 def matrix_dtypes(source: Source) -> set[str]:
@@ -171,20 +164,6 @@ def add_tables(source: Source, blob: BlobWriter, dtype: str) -> dict[str, Any]:
     return rows
 
 
-def marks(source: Source) -> dict[str, Any]:
-    """The tokens that begin and end a text: the tokenizer's, else those of the config."""
-    words, config = source.tokenizer, source.checkpoint.config
-    if words is not None:
-        return {"begin_token": words.begin, "end_tokens": list(words.ends)}
-    begin, ends = config.get("bos_token_id"), config.get("eos_token_id")
-    known = range(source.config.vocabulary)
-    ends = ends if isinstance(ends, list) else [ends]
-    return {
-        "begin_token": begin if begin in known else None,
-        "end_tokens": [end for end in ends if end in known],
-    }
-
-
 def facts(source: Source, profile: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "generator": f"orion {__version__}",
@@ -193,7 +172,8 @@ def facts(source: Source, profile: Mapping[str, Any]) -> dict[str, Any]:
         "model_type": source.checkpoint.config["model_type"],
         "vocabulary": source.config.vocabulary,
         "context": source.config.context,
-        **marks(source),
+        "begin_token": source.tokenizer.begin,
+        "end_tokens": list(source.tokenizer.ends),
         "parameters": source.checkpoint.parameters,
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 from .. import weights
 from ..errors import OrionError
 from ..weights import locate
-from .bundle import MANIFEST, SEAL, find_tokenizer, write_bundle
+from .bundle import MANIFEST, SEAL, tokenizer_files, write_bundle
 from .files import lock, remove_leftovers
 from .identity import Identities
 from .manifest import FORMAT
@@ -52,8 +52,7 @@ def bundle_key(
     model_path: Path, profile: Mapping[str, Any], options: Options, identities: Identities
 ) -> str:
     """Digest over all a bundle is made of: files, profile, options, and the compiler itself."""
-    words = find_tokenizer(model_path)
-    files = (*weights.files(model_path), *([words] if words else []))
+    files = dict.fromkeys([*weights.files(model_path), *tokenizer_files(model_path)])
     try:
         digests = [(path.name, identities.sha256(path)) for path in files]
     except OSError as error:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import sentencepiece
 
 from ..errors import OrionError
+from .base import Tokenizer, without_surrogates
 from .proto import BYTE, CONTROL, NORMAL, UNKNOWN, bpe_model
 from .stream import TokenStream
 
@@ -27,39 +27,28 @@ PIECE_BYTES_MAX = 1 << 16
 BYTE_PIECE = re.compile(rb"<0x([0-9A-Fa-f]{2})>\Z")
 
 
-@dataclass(frozen=True)
-class Tokenizer:
+class Llama2cTokenizer(Tokenizer):
     """Pieces and scores by id. `encode` and `decode` are run.c's."""
-
-    path: Path
-    pieces: tuple[bytes, ...]
-    scores: tuple[float, ...]
 
     begin = BEGIN
     # run.c stops at the begin token: its models learnt stories laid end to end, each after one.
     ends = (BEGIN, END)
+    may_be_padded = False
 
-    @property
-    def vocabulary(self) -> int:
-        return len(self.pieces)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return (self.path,)
+    def __init__(self, path: Path, pieces: tuple[bytes, ...], scores: tuple[float, ...]) -> None:
+        self.path = path
+        self.pieces = pieces
+        self.scores = scores
+        self.files = (path,)
+        self.vocabulary = len(pieces)
 
     def encode(self, text: str, bos: bool = True) -> list[int]:
-        """Ids of `text`; half a surrogate pair, which no UTF-8 can hold, counts as U+FFFD."""
-        clean = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        clean = without_surrogates(text)
         ids = self._bpe.encode(clean) if clean else []
         return [BEGIN, *ids] if bos else ids
 
-    def decode(self, ids: list[int]) -> str:
-        """Text of `ids`; the space that follows a begin token is not part of it."""
-        stream = self.stream()
-        return "".join([*(stream.push(token) for token in ids), stream.flush()])
-
-    def stream(self) -> TokenStream:
-        """A detokeniser to push ids into, one at a time."""
+    def stream(self, skip_special: bool = True) -> TokenStream:
+        """The marks have no text; the space that follows a begin token is not part of it."""
         return TokenStream(self.bytes_after)
 
     def bytes_after(self, previous: int | None, token: int) -> bytes:
@@ -88,7 +77,7 @@ class Tokenizer:
         return sentencepiece.SentencePieceProcessor(model_proto=model)
 
 
-def read(path: Path) -> Tokenizer:
+def read(path: Path) -> Llama2cTokenizer:
     """OrionError when the file is no such tokenizer or is cut short."""
     try:
         data = path.read_bytes()
@@ -111,7 +100,7 @@ def read(path: Path) -> Tokenizer:
         scores.append(score)
         position += length
     check(path, pieces)
-    return Tokenizer(path, tuple(pieces), tuple(scores))
+    return Llama2cTokenizer(path, tuple(pieces), tuple(scores))
 
 
 def check(path: Path, pieces: list[bytes]) -> None:

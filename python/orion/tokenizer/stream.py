@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 
 class TokenStream:
@@ -25,3 +25,43 @@ class TokenStream:
         text = self._decoder.decode(b"", final=True)
         self._decoder.reset()
         return text
+
+
+class PieceStream(TokenStream):
+    """For libraries that decode a text as a whole: what a token adds is what they add for it.
+
+    The start of a text is their own affair (some drop a space there). Later a token's text is seen
+    behind `anchor`, a token that has plain text of its own.
+    """
+
+    def __init__(
+        self,
+        decode: Callable[[Sequence[int]], str],
+        byte_of: Callable[[int], int | None],
+        anchor: int,
+        silent: Collection[int] = (),
+    ) -> None:
+        super().__init__(lambda _previous, token: bytes([token]))
+        self._decode = decode
+        self._byte_of = byte_of
+        self._anchor = anchor
+        self._skip = len(decode([anchor]))
+        self._silent = silent
+        # The tokens so far, as long as they have no text.
+        self._head: list[int] = []
+        self._has_begun = False
+
+    def push(self, token: int) -> str:
+        if token in self._silent:
+            return ""
+        byte = self._byte_of(token)
+        if byte is not None:
+            self._has_begun = True
+            return super().push(byte)
+        broken = self.flush()
+        if self._has_begun:
+            return broken + self._decode([self._anchor, token])[self._skip :]
+        self._head.append(token)
+        text = self._decode(self._head)
+        self._has_begun = bool(text)
+        return broken + text
