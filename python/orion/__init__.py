@@ -14,31 +14,37 @@ from orion.errors import OrionError, UsageError
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from orion.generate import Model, Result, load
+    from orion.generate import Chat, Model, Response, Result, load, stream_generate
     from orion.runtime import Device, Program, Session, Tensor, profile
 
 _HOME = {
+    "Chat": "orion.generate",
     "Device": "orion.runtime",
     "Model": "orion.generate",
     "Program": "orion.runtime",
+    "Response": "orion.generate",
     "Result": "orion.generate",
     "Session": "orion.runtime",
     "Tensor": "orion.runtime",
     "load": "orion.generate",
     "profile": "orion.runtime",
+    "stream_generate": "orion.generate",
 }
 
 __all__ = [
+    "Chat",
     "Device",
     "Model",
     "OrionError",
     "Program",
+    "Response",
     "Result",
     "Session",
     "Tensor",
     "UsageError",
     "load",
     "profile",
+    "stream_generate",
 ]
 
 

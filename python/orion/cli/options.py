@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 
 def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -59,15 +60,34 @@ def add_trace(parser: argparse.ArgumentParser) -> None:
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--temp", type=float, default=0.0, help="0 takes the likeliest token")
+    parser.add_argument(
+        *("--temp", "--temperature"), type=float, default=0.0, help="0 takes the likeliest token"
+    )
     parser.add_argument("--top-p", type=float, default=1.0, help="keep this much probability")
     parser.add_argument("--top-k", type=int, default=0, help="keep this many tokens (0: all)")
     parser.add_argument(
         "--min-p", type=float, default=0.0, help="drop what is this much less likely than the best"
     )
+    parser.add_argument(
+        "--repetition-penalty",
+        type=float,
+        default=1.0,
+        metavar="R",
+        help="divide the logits of tokens that came before by this (1: leave them)",
+    )
     parser.add_argument("--seed", type=int, help="repeat a draw (default: another each time)")
+    parser.add_argument(
+        "--stop",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="end before this text; may be given several times",
+    )
 
 
-def sampling_of(arguments: argparse.Namespace) -> dict[str, float | int | None]:
+SAMPLING = ("temp", "top_p", "top_k", "min_p", "repetition_penalty", "seed", "stop")
+
+
+def sampling_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """What `add_sampling` read, as `Model.generate` takes it."""
-    return {name: getattr(arguments, name) for name in ("temp", "top_p", "top_k", "min_p", "seed")}
+    return {name: getattr(arguments, name) for name in SAMPLING}

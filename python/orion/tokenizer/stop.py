@@ -10,7 +10,7 @@ from ..errors import UsageError
 class StopStrings:
     """Text goes in as it comes; what may be the beginning of a stop string waits inside."""
 
-    def __init__(self, strings: Sequence[str]) -> None:
+    def __init__(self, strings: str | Sequence[str]) -> None:
         if isinstance(strings, str):
             strings = [strings]
         if not all(isinstance(string, str) and string for string in strings):
@@ -18,6 +18,9 @@ class StopStrings:
         self._strings = tuple(strings)
         self._held = ""
         self.is_over = False
+
+    def __bool__(self) -> bool:
+        return bool(self._strings)
 
     def push(self, text: str) -> str:
         """What can be shown now; nothing after a stop string came, which sets `is_over`."""

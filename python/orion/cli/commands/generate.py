@@ -9,8 +9,15 @@ from orion.cli import options
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_model(parser)
-    parser.add_argument(
+    prompt = parser.add_mutually_exclusive_group()
+    prompt.add_argument(
         "--prompt", "-p", default="", help="text to continue; - reads it from standard input"
+    )
+    prompt.add_argument(
+        "--prompt-ids",
+        type=token_ids,
+        metavar="ID,ID,...",
+        help="token ids to continue; a model without a tokenizer gives ids too",
     )
     parser.add_argument(
         "--max-tokens", "-m", type=int, default=100, metavar="N", help="new tokens (default: 100)"
@@ -22,12 +29,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_trace(parser)
 
 
+def token_ids(text: str) -> list[int]:
+    return [int(part) for part in text.replace(",", " ").split()]
+
+
 def run(arguments: argparse.Namespace) -> int:
     from orion.cli.screen import say, say_device, say_trace, working
     from orion.generate import BATCH_CHUNK, STREAM_CHUNK, load
     from orion.runtime import Device
 
-    prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
+    prompt = arguments.prompt_ids
+    if prompt is None:
+        prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
     device = Device(arguments.device, cache_dir=arguments.cache_dir, trace=arguments.trace)
     say_device(device, arguments.device)
     try:
@@ -38,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
                 cache_dir=arguments.cache_dir,
                 weights=arguments.weights,
             )
+        if model.tokenizer.note:
+            say(model.tokenizer.note)
         pieces = []
         chunk = BATCH_CHUNK if arguments.json else STREAM_CHUNK
         for piece in model.stream(
@@ -49,7 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
         result = model.result(prompt, pieces)
     finally:
         say_trace(device)
-    print(json.dumps(result.to_json()) if arguments.json else "")
+    if arguments.json:
+        print(json.dumps(result.to_json()))
+    else:
+        print("" if model.tokenizer.has_text else ",".join(map(str, result.new_ids)))
     say(_summary(result.to_json()))
     return 0
 
@@ -57,7 +75,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _summary(result: dict) -> str:
     new, seconds = len(result["new_ids"]), result["decode_s"]
     rate = f" ({new / seconds:,.0f} tokens/s)" if seconds else ""
-    stopped = {"end": "; the model ended its text", "context": "; the context is full"}
+    stopped = {
+        "end": "; the model ended its text",
+        "stop": "; a stop string came",
+        "context": "; the context is full",
+    }
     virtual = f"; {result['virtual_s']:.4g} s on the simulator's clock"
     return (
         f"{len(result['prompt_ids'])} prompt tokens in {result['prefill_s']:.3g} s, {new} new in"

@@ -1,26 +1,38 @@
-"""Compare a model on a device with reference token ids."""
+"""Compare a model on a device with a reference: its expected.npz, or token ids."""
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orion.cli import options
+from orion.errors import UsageError
+
+if TYPE_CHECKING:
+    from orion.verify import LogitsReport, Report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_model(parser)
     parser.add_argument(
         "--ids",
-        required=True,
         type=Path,
         metavar="FILE",
-        help="JSON: cases of prompt_ids, new_ids and the margin of each choice",
+        help="JSON: cases of prompt_ids, new_ids and the margin of each choice"
+        " (default: expected.npz in the model's directory)",
     )
     parser.add_argument(
         "--margin",
         type=float,
-        help="compare where the reference's two best are further apart than this"
+        help="with --ids: compare where the reference's two best are further apart than this"
         " (default: 0.03 where the device computes in fp16, else 0)",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        help="without --ids: the largest difference of logits"
+        " (default: 2e-2 where the device computes in fp16, else 2e-4)",
     )
     options.add_device(parser)
     options.add_weights(parser)
@@ -31,12 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from orion.cli.screen import print_table, say, say_device, say_trace, working
     from orion.generate import load
-    from orion.runtime import Device
-    from orion.verify import read_cases, verify
+    from orion.runtime import Device, default_cache_dir
+    from orion.verify import CacheWatch, read_cases, read_reference, verify, verify_logits
 
-    cases = read_cases(arguments.ids)
+    check_options(arguments)
+    by_ids = arguments.ids is not None
+    cases = read_cases(arguments.ids) if by_ids else []
+    reference = None if by_ids else read_reference(arguments.model)
+    watch = CacheWatch(arguments.cache_dir or default_cache_dir())
     device = Device(arguments.device, cache_dir=arguments.cache_dir, trace=arguments.trace)
     say_device(device, arguments.device)
+    report: Report | LogitsReport
     try:
         with working(f"Opening {arguments.model}"):
             model = load(
@@ -45,14 +62,28 @@ def run(arguments: argparse.Namespace) -> int:
                 cache_dir=arguments.cache_dir,
                 weights=arguments.weights,
             )
-        with working(f"Comparing {len(cases)} cases"):
-            report = verify(model, cases, arguments.margin)
+        with working("Comparing"):
+            report = (
+                verify(model, cases, arguments.margin)
+                if reference is None
+                else verify_logits(model, reference, arguments.tolerance)
+            )
     finally:
         say_trace(device)
+    report = replace(report, healed=watch.rebuilt())
     if arguments.json:
         print(json.dumps(report.to_json()))
     else:
         print_table(*report.table())
+    for entry in report.healed:
+        say(f"a damaged cache entry was rebuilt: {entry}")
     for line in report.failures():
         say(line)
-    return 0 if report.equal else 1
+    return 0 if report.passed else 1
+
+
+def check_options(arguments: argparse.Namespace) -> None:
+    if arguments.ids is None and arguments.margin is not None:
+        raise UsageError("--margin is for --ids; without it, give --tolerance.")
+    if arguments.ids is not None and arguments.tolerance is not None:
+        raise UsageError("--tolerance is for expected.npz; with --ids, give --margin.")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,12 @@ class Report:
     loads: int
     evals: int
     virtual_s: float
+    # Entries of the cache that were damaged and made again.
+    healed: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return self.equal
 
     @property
     def equal(self) -> bool:

@@ -1,108 +1,29 @@
 """A model on a device, from text to text; knows no architecture and prints nothing."""
 
 import json
-import math
 import os
-import secrets
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from orion.errors import UsageError
+from orion.generate.continuation import BATCH_CHUNK, STREAM_CHUNK, continuation
+from orion.generate.result import Piece, Response, Result
+from orion.generate.sampling import Sampling
 from orion.runtime import Device, Session, default_cache_dir, profile
+from orion.tokenizer import StopStrings, Tokenizer
+from orion.tokenizer import load as load_tokenizer
 
-if TYPE_CHECKING:
-    from orion.tokenizer import Tokenizer, TokenStream
-
-# Tokens drawn by one call of the library: more, and Python is less of a step; fewer, and Ctrl-C
-# acts sooner.
-STREAM_CHUNK = 16
-BATCH_CHUNK = 64
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How the next token is drawn: `temp` 0 takes the likeliest, the rest narrow the choice.
-
-    `seed` None draws a seed.
-    """
-
-    temp: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
-    seed: int | None = None
-
-    def __post_init__(self) -> None:
-        rows = (
-            ("temp", self.temp, 0 <= self.temp < math.inf, "0 or more"),
-            ("top_p", self.top_p, 0 < self.top_p <= 1, "over 0 and at most 1"),
-            ("top_k", self.top_k, 0 <= self.top_k < 1 << 31, "0 (all tokens) or more"),
-            ("min_p", self.min_p, 0 <= self.min_p <= 1, "from 0 to 1"),
-            (
-                "repetition_penalty",
-                self.repetition_penalty,
-                0 < self.repetition_penalty < math.inf,
-                "over 0",
-            ),
-            ("seed", self.seed, self.seed is None or 0 <= self.seed < 1 << 64, "from 0 to 2^64-1"),
-        )
-        for name, value, fits, expected in rows:
-            if not fits:
-                raise UsageError(f"{name} is {expected}, not {value}.")
-
-    def apply(self, session: Session) -> None:
-        session.set_sampling(
-            temperature=self.temp,
-            top_k=self.top_k,
-            top_p=self.top_p,
-            min_p=self.min_p,
-            repetition_penalty=self.repetition_penalty,
-            seed=secrets.randbits(64) if self.seed is None else self.seed,
-        )
+NO_TEXT = (
+    "has no tokenizer, so it takes and gives no text: give token ids (--prompt-ids 1,2,3), or put"
+    " its tokenizer.json, vocab.json with merges.txt, or tokenizer.model there"
+)
 
 
-@dataclass(frozen=True)
-class Piece:
-    """What came since the piece before: the prompt first, then new tokens."""
-
-    text: str
-    ids: list[int]
-    seconds: float
-    # `length`, `end` or `context` on the last piece.
-    finish: str | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished generation. Counters count since the device was opened."""
-
-    prompt: str
-    prompt_ids: list[int]
-    new_ids: list[int]
-    # The prompt and its continuation.
-    text: str
-    # `length`: as many tokens as asked for; `end`: the model ended; `context`: no room is left.
-    finish: str
-    device: str
-    profile: str
-    route: str
-    compiles: int
-    cache_hits: int
-    loads: int
-    evals: int
-    loaded_programs: int
-    prefill_s: float
-    decode_s: float
-    # The simulator's clock.
-    virtual_s: float
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+# As other packages call it.
+FINISH_REASONS = {"end": "stop", "stop": "stop", "length": "length", "context": "length"}
 
 
 class Model:
@@ -118,10 +39,8 @@ class Model:
         self.session = Session(device, bundle)
 
     @cached_property
-    def tokenizer(self) -> "Tokenizer":
-        from orion import tokenizer
-
-        return tokenizer.load(self.bundle, vocabulary=self.session.vocabulary)
+    def tokenizer(self) -> Tokenizer:
+        return load_tokenizer(self.bundle, vocabulary=self.session.vocabulary)
 
     def encode(self, prompt: str | Sequence[int]) -> list[int]:
         """Token ids of a text; ids pass as they are."""
@@ -131,6 +50,8 @@ class Model:
             prompt.encode("utf-8")
         except UnicodeEncodeError as error:
             raise UsageError(f"The prompt is no UTF-8 text: {error.reason}.") from None
+        if not self.tokenizer.has_text:
+            raise UsageError(f"{self.source}: {NO_TEXT}")
         return self.tokenizer.encode(prompt)
 
     def generate(
@@ -168,38 +89,40 @@ class Model:
         prompt: str | Sequence[int],
         max_tokens: int = 100,
         *,
+        stop: str | Sequence[str] = (),
         chunk: int = STREAM_CHUNK,
         **sampling: Any,
     ) -> Iterator[Piece]:
-        """The prompt as one piece, then the continuation, `chunk` tokens at a time."""
+        """The prompt as one piece, then the continuation, up to `chunk` tokens at a time.
+
+        The text ends before the first of the strings `stop`, of which no part is given.
+        """
         how = Sampling(**sampling)
         if max_tokens < 0:
             raise UsageError(f"max_tokens is 0 or more, not {max_tokens}.")
+        stops = StopStrings(stop)
+        if stops and not self.tokenizer.has_text:
+            raise UsageError(f"{self.source}: {NO_TEXT}, and none of it can be a stop string")
         ids = self.encode(prompt)
         if not ids:
             raise UsageError("The prompt has no tokens; give at least one.")
-        return self._stream(ids, max_tokens, chunk, how)
+        return self._stream(ids, max_tokens, chunk, stops, how)
 
     def _stream(
-        self, ids: list[int], max_tokens: int, chunk: int, sampling: Sampling
+        self, ids: list[int], max_tokens: int, chunk: int, stops: StopStrings, how: Sampling
     ) -> Iterator[Piece]:
         decoder = self.tokenizer.stream()
         begun = time.perf_counter()
         self.session.reset()
-        sampling.apply(self.session)
+        how.apply(self.session)
         self.session.feed(ids)
         seconds = time.perf_counter() - begun
-        left, finish = max_tokens, None if max_tokens else "length"
-        text = _text(decoder, ids, finish)
-        yield Piece(text, ids, seconds, finish)
-        while finish is None:
-            begun = time.perf_counter()
-            new, reason = self.session.generate(min(chunk, left))
-            left -= len(new)
-            finish = None if reason == "length" and left else reason
-            # The end token says that the text is over; it is no part of it.
-            text = _text(decoder, new[:-1] if reason == "end" else new, finish)
-            yield Piece(text, new, time.perf_counter() - begun, finish)
+        text = "".join(map(decoder.push, ids))
+        if not max_tokens:
+            yield Piece(text + decoder.flush(), ids, seconds, "length")
+            return
+        yield Piece(text, ids, seconds)
+        yield from continuation(self.session, decoder, max_tokens, chunk, stops)
 
     def close(self) -> None:
         """Gives the device its programs back, and closes a device that `load` opened."""
@@ -212,12 +135,6 @@ class Model:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
-
-
-def _text(decoder: "TokenStream", ids: Sequence[int], finish: str | None) -> str:
-    """What `ids` add to the text; at the end also what waited for the rest of a character."""
-    text = "".join(map(decoder.push, ids))
-    return text + decoder.flush() if finish else text
 
 
 def load(
@@ -260,3 +177,23 @@ def _check_weights(bundle: Path, wanted: str) -> None:
             f"{bundle}: is a bundle with weights {found}, not {wanted}; compile the checkpoint"
             f" with --weights {wanted}"
         )
+
+
+def stream_generate(
+    model: Model, prompt: str | Sequence[int], max_tokens: int = 256, **options: Any
+) -> Iterator[Response]:
+    """The continuation, a token at a time, under the names mlx_lm gives; options as `stream`."""
+    pieces = model.stream(prompt, max_tokens, chunk=1, **options)
+    first = next(pieces)
+    begun = time.perf_counter()
+    for count, piece in enumerate(pieces, 1):
+        for token in piece.ids:
+            yield Response(
+                text=piece.text,
+                token=token,
+                prompt_tokens=len(first.ids),
+                prompt_tps=len(first.ids) / max(first.seconds, 1e-9),
+                generation_tokens=count,
+                generation_tps=count / max(time.perf_counter() - begun, 1e-9),
+                finish_reason=FINISH_REASONS.get(piece.finish or ""),
+            )
