@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .compile.bundle import MANIFEST, Source, marks, read_source
+from .compile.bundle import MANIFEST, Source, read_source
 from .compile.files import new_directory
 from .errors import UsageError
 from .weights import locate, safetensors
@@ -60,12 +60,12 @@ def config_of(source: Source) -> dict[str, Any]:
     if CONFIG in {path.name for path in source.checkpoint.files}:
         return config
     dtypes = {tensor.dtype for tensor in source.given.values()}
-    found = marks(source)
+    words = source.tokenizer
     return {
         **config,
         "torch_dtype": DTYPES[dtypes.pop()] if len(dtypes) == 1 else None,
-        "bos_token_id": found["begin_token"],
-        "eos_token_id": found["end_tokens"] or None,
+        "bos_token_id": words.begin,
+        "eos_token_id": list(words.ends) or None,
     }
 
 

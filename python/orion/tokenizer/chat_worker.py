@@ -75,6 +75,7 @@ def sandbox() -> Any:
     """An environment as Hugging Face's templates expect it."""
     import jinja2
     import jinja2.ext
+    from jinja2.exceptions import SecurityError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Generation(jinja2.ext.Extension):
@@ -94,7 +95,14 @@ def sandbox() -> Any:
         chosen = {name: options[name] for name in allowed if name in options}
         return json.dumps(value, **{"ensure_ascii": False, **chosen})
 
-    environment = ImmutableSandboxedEnvironment(
+    class Sandbox(ImmutableSandboxedEnvironment):
+        """What must not be touched is refused at once, not when it is used."""
+
+        def unsafe_undefined(self, obj: Any, attribute: str) -> NoReturn:
+            kind = type(obj).__name__
+            raise SecurityError(f"{attribute!r} of an object of type {kind!r}")
+
+    environment = Sandbox(
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=[Generation, "jinja2.ext.loopcontrols"],

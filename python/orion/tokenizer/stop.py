@@ -27,10 +27,15 @@ class StopStrings:
         if self.is_over:
             return ""
         text = self._held + text
-        places = [place for string in self._strings if (place := text.find(string)) >= 0]
-        if places:
+        found = [
+            (place + len(string), place)
+            for string in self._strings
+            if (place := text.find(string)) >= 0
+        ]
+        if found:
             self.is_over, self._held = True, ""
-            return text[: min(places)]
+            # The one that is complete first, as if the text came a character at a time.
+            return text[: min(found)[1]]
         safe = len(text) - self._hold(text)
         self._held = text[safe:]
         return text[:safe]
