@@ -1,4 +1,4 @@
-// The C interface's functions on sessions.
+// The C interface's functions on sessions; those on one sequence alone are in ExportsSequence.swift.
 // The names are the header's.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
@@ -22,8 +22,10 @@ public func orion_session_open(
 @c @implementation
 public func orion_session_close(_ session: orion_handle) -> orion_status {
   LastError.status { () throws(OrionError) in
+    let session = try HandleTable.shared.remove(session, as: Session.self)
+    HandleTable.shared.removeAll(of: TokenSequence.self) { $0.departures === session.departures }
     // A call that still runs on another thread ends soon instead of using the device on.
-    try HandleTable.shared.remove(session, as: Session.self).cancel()
+    session.cancel()
   }
 }
 
@@ -39,52 +41,70 @@ public func orion_session_json(
 }
 
 @c @implementation
-public func orion_session_reset(_ session: orion_handle) -> orion_status {
-  LastError.status { () throws(OrionError) in
-    try HandleTable.shared.object(session, as: Session.self).reset()
-  }
-}
-
-@c @implementation
 public func orion_session_feed(
-  _ session: orion_handle, _ tokens: UnsafePointer<Int32>?, _ count: Int,
-  _ logits: UnsafeMutablePointer<Float>?, _ logit_rows: Int
+  _ session: orion_handle, _ sequence: orion_handle, _ tokens: UnsafePointer<Int32>?,
+  _ count: Int, _ logits: UnsafeMutablePointer<Float>?, _ logit_rows: Int
 ) -> orion_status {
   LastError.status { () throws(OrionError) in
-    let session = try HandleTable.shared.object(session, as: Session.self)
+    let (session, sequence) = try CArguments.sequence(session, sequence)
     try CArguments.checkCount(count, "count")
     let tokens = count == 0 ? nil : try CArguments.required(tokens, "tokens")
     let logits = logit_rows == 0 ? nil : try CArguments.required(logits, "logits")
     try session.feed(
-      UnsafeBufferPointer(start: tokens, count: count), logits: logits, rows: logit_rows)
-  }
-}
-
-@c @implementation
-public func orion_session_sampling(
-  _ session: orion_handle, _ sampling: UnsafePointer<orion_sampling>?
-) -> orion_status {
-  LastError.status { () throws(OrionError) in
-    let session = try HandleTable.shared.object(session, as: Session.self)
-    try session.use(Sampling(try CArguments.required(sampling, "sampling")))
+      UnsafeBufferPointer(start: tokens, count: count), to: sequence, logits: logits,
+      rows: logit_rows)
   }
 }
 
 @c @implementation
 public func orion_session_generate(
-  _ session: orion_handle, _ capacity: Int, _ tokens: UnsafeMutablePointer<Int32>?,
-  _ count: UnsafeMutablePointer<Int>?, _ finished: UnsafeMutablePointer<UInt32>?
+  _ session: orion_handle, _ sequence: orion_handle, _ capacity: Int,
+  _ tokens: UnsafeMutablePointer<Int32>?, _ count: UnsafeMutablePointer<Int>?,
+  _ finished: UnsafeMutablePointer<UInt32>?
 ) -> orion_status {
   LastError.status { () throws(OrionError) in
-    let session = try HandleTable.shared.object(session, as: Session.self)
+    let (session, sequence) = try CArguments.sequence(session, sequence)
     try CArguments.checkCount(capacity, "capacity")
     let tokens = capacity == 0 ? nil : try CArguments.required(tokens, "tokens")
     let count = try CArguments.required(count, "count")
     let finished = try CArguments.required(finished, "finished")
-    let result = try session.generate(
-      into: UnsafeMutableBufferPointer(start: tokens, count: capacity))
-    count.pointee = result.count
-    finished.pointee = result.finish.rawValue
+    let results = try session.generate([
+      .init(sequence, into: UnsafeMutableBufferPointer(start: tokens, count: capacity))
+    ])
+    count.pointee = results[0].count
+    finished.pointee = results[0].finish.rawValue
+  }
+}
+
+@c @implementation
+public func orion_session_generate_batch(
+  _ session: orion_handle, _ sequence_count: Int, _ sequences: UnsafePointer<orion_handle>?,
+  _ capacity: Int, _ tokens: UnsafeMutablePointer<Int32>?,
+  _ counts: UnsafeMutablePointer<Int>?, _ finished: UnsafeMutablePointer<UInt32>?
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let handle = session
+    let session = try HandleTable.shared.object(handle, as: Session.self)
+    try CArguments.checkCount(sequence_count, "sequence_count")
+    try CArguments.checkCount(capacity, "capacity")
+    let (total, overflows) = sequence_count.multipliedReportingOverflow(by: capacity)
+    try CArguments.checkCount(overflows ? -1 : total, "sequence_count x capacity")
+    if sequence_count == 0 { return }
+    let tokens = capacity == 0 ? nil : try CArguments.required(tokens, "tokens")
+    let counts = try CArguments.required(counts, "counts")
+    let finished = try CArguments.required(finished, "finished")
+    var lanes: [Decoder.Lane] = []
+    for sequence in try CArguments.array(sequences, count: sequence_count, "sequences") {
+      let row = tokens.map { $0 + lanes.count * capacity }
+      lanes.append(
+        .init(
+          try CArguments.sequence(handle, sequence).sequence,
+          into: UnsafeMutableBufferPointer(start: row, count: capacity)))
+    }
+    for (index, result) in try session.generate(lanes).enumerated() {
+      counts[index] = result.count
+      finished[index] = result.finish.rawValue
+    }
   }
 }
 
@@ -92,32 +112,5 @@ public func orion_session_generate(
 public func orion_session_cancel(_ session: orion_handle) -> orion_status {
   LastError.status { () throws(OrionError) in
     try HandleTable.shared.object(session, as: Session.self).cancel()
-  }
-}
-
-extension Sampling {
-  fileprivate init(_ options: UnsafePointer<orion_sampling>) throws(OrionError) {
-    let size = UInt32(MemoryLayout<orion_sampling>.size)
-    guard options.pointee.struct_size == size else {
-      throw OrionError(
-        .argument,
-        "sampling.struct_size: expected \(size), got \(options.pointee.struct_size);"
-          + " set it to sizeof(orion_sampling)")
-    }
-    let options = options.pointee
-    self.init(
-      temperature: Double(options.temperature), topK: Int(options.top_k),
-      topP: Double(options.top_p), minP: Double(options.min_p),
-      repetitionPenalty: Double(options.repetition_penalty), seed: options.seed)
-  }
-}
-
-extension CArguments {
-  /// A size that no memory has is a negative number here.
-  fileprivate static func checkCount(_ count: Int, _ name: String) throws(OrionError) {
-    guard count >= 0 else {
-      throw OrionError(
-        .argument, "\(name): \(UInt(bitPattern: count)) is more than any memory holds")
-    }
   }
 }

@@ -4,7 +4,7 @@ import Synchronization
 /// Objects behind the C interface's handles: index and generation, so that a stale handle, a null one or
 /// one of another kind is refused with a message. It knows no object's meaning.
 protocol HandleObject: AnyObject, Sendable {
-  /// What messages call it: `device`, `tensor`, `program`, `session`.
+  /// What messages call it: `device`, `tensor`, `program`, `session`, `sequence`.
   static var handleKind: String { get }
 }
 
@@ -54,13 +54,29 @@ final class HandleTable: Sendable {
       guard let index = Self.index(handle, in: state), let object = state.slots[index].object,
         object is T
       else { return Self.index(handle, in: state).flatMap { state.slots[$0].object } }
-      state.slots[index].object = nil
-      state.slots[index].generation &+= 1
-      if state.slots[index].generation == 0 { state.slots[index].generation = 1 }
-      state.free.append(index)
+      Self.empty(index, &state)
       return object
     }
     return try Self.typed(found, handle, type)
+  }
+
+  /// Takes out all objects of a type that `belongs` picks; their handles are stale from now on.
+  func removeAll<T: HandleObject>(of type: T.Type, where belongs: (T) -> Bool) {
+    // The objects outlive the lock: what ends with them may take it again.
+    _ = state.withLock { state in
+      state.slots.indices.compactMap { index -> T? in
+        guard let object = state.slots[index].object as? T, belongs(object) else { return nil }
+        Self.empty(index, &state)
+        return object
+      }
+    }
+  }
+
+  private static func empty(_ index: Int, _ state: inout State) {
+    state.slots[index].object = nil
+    state.slots[index].generation &+= 1
+    if state.slots[index].generation == 0 { state.slots[index].generation = 1 }
+    state.free.append(index)
   }
 
   private static func index(_ handle: orion_handle, in state: State) -> Int? {

@@ -15,13 +15,17 @@ struct AttentionModel {
   let dtype: DType
   let steps: [(columns: Int, cache: Int)]
   let headColumns: Int
+  /// New positions are placed in the cache.
+  var isPlaced: Bool { profile != "cpu" }
   let vocabulary = 40
   let context = 96
   let channels = 32
 
   static let cpu = AttentionModel(
     profile: "cpu", dtype: .fp32,
-    steps: [(8, 0), (32, 0), (96, 0), (1, 32), (1, 96), (32, 32), (32, 96)], headColumns: 1)
+    steps: [
+      (8, 0), (32, 0), (96, 0), (1, 32), (1, 96), (8, 32), (8, 96), (32, 32), (32, 96),
+    ], headColumns: 1)
   static let engine = AttentionModel(
     profile: "m4-macos15", dtype: .fp16,
     steps: [(32, 0), (64, 0), (96, 0), (32, 32), (32, 96)], headColumns: 32)
@@ -110,17 +114,24 @@ struct AttentionModel {
   private typealias PortRow = (name: String, shape: [Int], role: JSONValue)
 
   private func inputs(_ step: (columns: Int, cache: Int)) -> [PortRow] {
-    let cached: [PortRow] = [
+    let slots = [1, 1, step.columns, step.cache]
+    let caches: [PortRow] = [
       ("k_cache", [1, channels, 1, step.cache], ["kind": "key_cache", "layer": 0, "axis": 3]),
-      ("mask_cache", [1, 1, step.columns, step.cache], ["kind": "mask", "over": "cache"]),
       ("v_cache", [1, channels, 1, step.cache], ["kind": "value_cache", "layer": 0, "axis": 3]),
     ]
-    let new: [PortRow] = [
-      ("mask_new", [1, 1, step.columns, step.columns], ["kind": "mask", "over": "new"]),
-      ("turn", columns(step), ["kind": "position_table", "table": "positions"]),
-      ("x", columns(step), ["kind": "embedding", "table": "embedding"]),
+    let placed: [PortRow] = [
+      ("mask_slots", slots, ["kind": "mask", "over": "slots"]),
+      ("placement", slots, ["kind": "placement"]),
     ]
-    return (new + (step.cache > 0 ? cached : [])).sorted { $0.name < $1.name }
+    let cacheMask: PortRow = ("mask_cache", slots, ["kind": "mask", "over": "cache"])
+    let newMask: PortRow =
+      ("mask_new", [1, 1, step.columns, step.columns], ["kind": "mask", "over": "new"])
+    let columns: [PortRow] = [
+      ("turn", self.columns(step), ["kind": "position_table", "table": "positions"]),
+      ("x", self.columns(step), ["kind": "embedding", "table": "embedding"]),
+    ]
+    let seen = step.cache == 0 ? [newMask] : caches + (isPlaced ? placed : [cacheMask, newMask])
+    return (columns + seen).sorted { $0.name < $1.name }
   }
 
   private func outputs(_ step: (columns: Int, cache: Int)) -> [PortRow] {
@@ -167,35 +178,55 @@ struct AttentionModel {
     var text = MILText(dtype: dtype)
     let across = [1, channels, 1, step.columns]
     let rows = [1, 1, channels, step.columns]
-    let scores = [1, 1, step.columns, step.columns]
     text.convolve("query_flat", "x", offsets[Weight.query.rawValue], channels, across)
     text.convolve("key_flat", "x", offsets[Weight.key.rawValue], channels, across)
     text.convolve("v_new", "x", offsets[Weight.value.rawValue], channels, across)
     text.add("query_turned", across, "mul(x = query_flat, y = turn)")
     text.add("k_new", across, "mul(x = key_flat, y = turn)")
     text.reshape("query", "query_turned", rows)
-    text.attend("new", query: "query", keys: "k_new", values: "v_new", rows, scores)
-    var (largest, total, sum) = ("new_largest", "new_total", "new_sum")
-    if step.cache > 0 {
-      let cacheRows = [1, 1, channels, step.cache]
-      let cacheScores = [1, 1, step.columns, step.cache]
-      text.attend(
-        "cache", query: "query", keys: "k_cache", values: "v_cache", cacheRows, cacheScores)
-      text.add("largest", [1, 1, step.columns, 1], "maximum(x = new_largest, y = cache_largest)")
-      largest = "largest"
-      text.weigh("cache", largest, rows, cacheScores)
-      text.weigh("new", largest, rows, scores)
-      text.add("total", [1, 1, 1, step.columns], "add(x = new_total, y = cache_total)")
-      text.add("sum", rows, "add(x = new_sum, y = cache_sum)")
-      (total, sum) = ("total", "sum")
-    } else {
-      text.weigh("new", largest, rows, scores)
-    }
-    text.add("mixed_rows", rows, "real_div(x = \(sum), y = \(total))")
-    text.reshape("mixed", "mixed_rows", across)
+    text.reshape("new_keys", "k_new", rows)
+    text.reshape("new_values", "v_new", rows)
+    let mixed = attention(&text, step, rows)
+    text.reshape("mixed", mixed, across)
     text.convolve("projected", "mixed", offsets[Weight.output.rawValue], channels, across)
     text.add("hidden", across, "add(x = x, y = projected)")
     return text.program(inputs(step).map { ($0.name, $0.shape) }, ["hidden", "k_new", "v_new"])
+  }
+
+  /// As the compiler writes it: new positions alone, placed in the cache, or beside the cache.
+  private func attention(
+    _ text: inout MILText, _ step: (columns: Int, cache: Int), _ rows: [Int]
+  ) -> String {
+    let new = (run: "new", shape: [1, 1, step.columns, step.columns])
+    guard step.cache > 0 else {
+      text.score("new", "new_keys", new.shape)
+      text.add("weights", new.shape, "softmax(axis = last, x = new_scores)")
+      text.mix("new", "new_values", "weights", rows)
+      return "new_sum"
+    }
+    let cacheRows = [1, 1, channels, step.cache]
+    let cache = (run: isPlaced ? "slots" : "cache", shape: [1, 1, step.columns, step.cache])
+    text.reshape("cache_keys", "k_cache", cacheRows)
+    text.reshape("cache_values", "v_cache", cacheRows)
+    if isPlaced {
+      for kind in ["keys", "values"] {
+        text.add(
+          "placed_\(kind)", cacheRows,
+          "matmul(transpose_x = no, transpose_y = no, x = new_\(kind), y = placement)")
+        text.add("all_\(kind)", cacheRows, "add(x = cache_\(kind), y = placed_\(kind))")
+      }
+      text.score("slots", "all_keys", cache.shape)
+      text.add("weights", cache.shape, "softmax(axis = last, x = slots_scores)")
+      text.mix("slots", "all_values", "weights", rows)
+      return "slots_sum"
+    }
+    text.score("cache", "cache_keys", cache.shape)
+    text.score("new", "new_keys", new.shape)
+    text.joinSoftmax(cache, new)
+    text.mix("cache", "cache_values", "cache_weights", rows)
+    text.mix("new", "new_values", "new_weights", rows)
+    text.add("sum", rows, "add(x = cache_sum, y = new_sum)")
+    return "sum"
   }
 
   private func headText(_ offsets: [UInt64]) -> String {

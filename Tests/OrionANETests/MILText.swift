@@ -17,7 +17,7 @@ struct MILText {
     constant("pad_type", "string", "\"valid\"")
     constant("yes", "bool", "true")
     constant("no", "bool", "false")
-    constant("columns", "tensor<int32, [1]>", "[3]")
+    constant("last", "int32", "3")
   }
 
   private mutating func constant(_ name: String, _ type: String, _ value: String) {
@@ -48,32 +48,35 @@ struct MILText {
     add(name, shape, "reshape(shape = \(name)_shape, x = \(x))")
   }
 
-  /// Masked scores of the queries over one run of positions, and the largest of each.
-  mutating func attend(
-    _ run: String, query: String, keys: String, values: String, _ rows: [Int], _ scores: [Int]
-  ) {
-    reshape("\(run)_keys", keys, rows)
-    reshape("\(run)_values", values, rows)
+  /// Masked scores of the queries over one run of positions.
+  mutating func score(_ run: String, _ keys: String, _ shape: [Int]) {
     add(
-      "\(run)_products", scores,
-      "matmul(transpose_x = yes, transpose_y = no, x = \(query), y = \(run)_keys)")
-    add("\(run)_scores", scores, "add(x = \(run)_products, y = mask_\(run))")
-    add(
-      "\(run)_largest", [1, 1, scores[2], 1],
-      "reduce_max(axes = columns, keep_dims = yes, x = \(run)_scores)")
+      "\(run)_products", shape,
+      "matmul(transpose_x = yes, transpose_y = no, x = query, y = \(keys))")
+    add("\(run)_scores", shape, "add(x = \(run)_products, y = mask_\(run))")
   }
 
-  /// The values weighted by e^(score - largest), and the sum of the weights.
-  mutating func weigh(_ run: String, _ largest: String, _ rows: [Int], _ scores: [Int]) {
-    add("\(run)_lowered", scores, "sub(x = \(run)_scores, y = \(largest))")
-    add("\(run)_weights", scores, "exp(x = \(run)_lowered)")
-    add(
-      "\(run)_totals", [1, 1, scores[2], 1],
-      "reduce_sum(axes = columns, keep_dims = yes, x = \(run)_weights)")
-    reshape("\(run)_total", "\(run)_totals", [1, 1, 1, scores[2]])
+  /// The values of one run of positions, weighted.
+  mutating func mix(_ run: String, _ values: String, _ weights: String, _ rows: [Int]) {
     add(
       "\(run)_sum", rows,
-      "matmul(transpose_x = no, transpose_y = yes, x = \(run)_values, y = \(run)_weights)")
+      "matmul(transpose_x = no, transpose_y = yes, x = \(values), y = \(weights))")
+  }
+
+  /// One softmax over the scores of two runs, parted again into weights of each.
+  mutating func joinSoftmax(
+    _ first: (run: String, shape: [Int]), _ second: (run: String, shape: [Int])
+  ) {
+    var shape = first.shape
+    shape[3] += second.shape[3]
+    constant("sizes", "tensor<int32, [2]>", "[\(first.shape[3]), \(second.shape[3])]")
+    add(
+      "joined", shape,
+      "concat(axis = last, interleave = no, values = (\(first.run)_scores, \(second.run)_scores))")
+    add("weights", shape, "softmax(axis = last, x = joined)")
+    lines.append(
+      "\(type(first.shape)) \(first.run)_weights, \(type(second.shape)) \(second.run)_weights ="
+        + " split(axis = last, split_sizes = sizes, x = weights)[name = string(\"parted\")];")
   }
 
   func program(_ inputs: [(name: String, shape: [Int])], _ outputs: [String]) -> String {

@@ -27,6 +27,7 @@ C_TYPES = {
     "orion_handle": abi.HANDLE,
     "orion_device_options": abi.DeviceOptions,
     "orion_sampling": abi.Sampling,
+    "orion_speculation": abi.Speculation,
 }
 
 
@@ -71,7 +72,11 @@ def test_functions_agree_with_the_header(header: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "structure"),
-    [("orion_device_options", abi.DeviceOptions), ("orion_sampling", abi.Sampling)],
+    [
+        ("orion_device_options", abi.DeviceOptions),
+        ("orion_sampling", abi.Sampling),
+        ("orion_speculation", abi.Speculation),
+    ],
 )
 def test_structs_agree_with_the_header(
     header: str, name: str, structure: type[ctypes.Structure]

@@ -1,12 +1,13 @@
-// Orion's C interface: devices, tensors, programs and sessions behind handles.
+// Orion's C interface: devices, tensors, programs, sessions and their sequences behind handles.
 //
 // Every function returns a status and writes its results through the last parameters; when it fails they
 // are left as they were, and orion_last_error says, for the calling thread, what was expected, what came
 // and what to do. Wrong handles, sizes, nulls and alignments are errors, never crashes; the bytes behind
 // a data pointer are the caller's word. Text is UTF-8; a text result is freed with orion_text_free.
 //
-// Threads: functions on different handles may run at once. Functions on one session or one locked tensor
-// must not overlap; the one exception is orion_session_cancel. Devices and programs may be shared.
+// Threads: functions on different handles may run at once. Functions on one session, whichever its sequence,
+// or on one locked tensor must not overlap; the exceptions are orion_session_cancel, orion_session_json and
+// opening, closing and counting sequences. Devices and programs may be shared.
 #ifndef ORION_ANE_H
 #define ORION_ANE_H
 
@@ -18,7 +19,7 @@
 extern "C" {
 #endif
 
-#define ORION_ABI_VERSION 1
+#define ORION_ABI_VERSION 2
 
 typedef int32_t orion_status;
 enum {
@@ -110,23 +111,52 @@ typedef struct {
   uint64_t seed;
 } orion_sampling;
 
-// Opens a bundle directory.
+typedef struct {
+  uint32_t struct_size;        // sizeof(orion_speculation)
+  uint32_t draft_max;          // 0: off; at most 1024
+  uint32_t ngram_max;          // the longest run of last tokens that is looked for, 1 to 64
+  uint32_t ngram_min;          // the shortest, 1 to ngram_max
+} orion_speculation;
+
+// Opens a bundle directory. A session has no sequence at first.
 orion_status orion_session_open(orion_handle device, const char *bundle, orion_handle *session);
+// Closes its sequences too.
 orion_status orion_session_close(orion_handle session);
-// The facts of the manifest: {format, profile, vocabulary, context, end_tokens, ...}.
+// The facts of the manifest: {format, profile, vocabulary, context, end_tokens, slots, ...}. `slots`: how many
+// tokens all sequences together can hold.
 orion_status orion_session_json(orion_handle session, char **json);
+
+// A text of the session: its tokens, and how the next ones are drawn (at first: greedy, without guesses).
+orion_status orion_sequence_open(orion_handle session, orion_handle *sequence);
+orion_status orion_sequence_close(orion_handle session, orion_handle sequence);
 // Forgets all positions.
-orion_status orion_session_reset(orion_handle session);
-// Appends tokens to the context. `logits`, when not NULL, receives `logit_rows` x vocabulary fp32 values: rows for
-// the last `logit_rows` of these tokens.
-orion_status orion_session_feed(orion_handle session, const int32_t *tokens, size_t count,
-                                float *logits, size_t logit_rows);
+orion_status orion_sequence_reset(orion_handle session, orion_handle sequence);
+// Keeps the first `length` tokens and forgets the others; the random sequence goes on where it is.
+orion_status orion_sequence_truncate(orion_handle session, orion_handle sequence, size_t length);
 // Sets how the next tokens are drawn, and starts the random sequence over.
-orion_status orion_session_sampling(orion_handle session, const orion_sampling *sampling);
-// Draws up to `capacity` tokens after what was fed; stops early after an end token (which is written) or a full
-// context. `count`: how many were written; `finished`: 0 capacity, 1 end token, 2 context full.
-orion_status orion_session_generate(orion_handle session, size_t capacity, int32_t *tokens,
-                                    size_t *count, uint32_t *finished);
+orion_status orion_sequence_sampling(orion_handle session, orion_handle sequence,
+                                     const orion_sampling *sampling);
+// Sets how many tokens are guessed from what the sequence held before and checked in one step. The tokens that
+// come out are the same, drawn with the same random numbers.
+orion_status orion_sequence_speculation(orion_handle session, orion_handle sequence,
+                                        const orion_speculation *speculation);
+// {steps, drafted, accepted, tokens} decoded since the sequence was opened, {length} of it now.
+orion_status orion_sequence_counters(orion_handle session, orion_handle sequence, char **json);
+
+// Appends tokens to a sequence. `logits`, when not NULL, receives `logit_rows` x vocabulary fp32 values: rows for
+// the last `logit_rows` of these tokens.
+orion_status orion_session_feed(orion_handle session, orion_handle sequence, const int32_t *tokens,
+                                size_t count, float *logits, size_t logit_rows);
+// Draws up to `capacity` tokens after what was fed; stops early after an end token (which is written) or when the
+// context, or the session's slots, are full. `count`: how many were written; `finished`: 0 capacity, 1 end
+// token, 2 context full.
+orion_status orion_session_generate(orion_handle session, orion_handle sequence, size_t capacity,
+                                    int32_t *tokens, size_t *count, uint32_t *finished);
+// The same for `sequence_count` different sequences, a step for all of them: `tokens` has room for
+// sequence_count x capacity ids, row by row; `counts` and `finished` for one value each.
+orion_status orion_session_generate_batch(orion_handle session, size_t sequence_count,
+                                          const orion_handle *sequences, size_t capacity,
+                                          int32_t *tokens, size_t *counts, uint32_t *finished);
 // Makes a running feed or generate return ORION_ERROR_CANCELLED soon. From any thread.
 orion_status orion_session_cancel(orion_handle session);
 

@@ -136,7 +136,7 @@ extension Manifest {
       "programs": JSONValue(programs.map(\.name)),
       "steps": .array(
         steps.map { ["columns": JSONValue($0.columns), "cache": JSONValue($0.cache)] }),
-      "head_columns": JSONValue(head.columns),
+      "slots": JSONValue(steps.map(\.cache).max() ?? 0), "head_columns": JSONValue(head.columns),
     ]
   }
 

@@ -1,22 +1,38 @@
-/// Keys and values of the positions behind a session, in tensors that the steps' programs read. It grows from
-/// one bucket to the next and knows no layer's meaning.
+import MILEngine
+
+/// A pool of slots for keys and values, in tensors that the steps' programs read. Each slot belongs to a tenant
+/// or is zero; a tenant's slots rise with its positions. It grows from one bucket to the next and knows no
+/// layer's meaning.
+///
+/// Slots are handed out beyond all that are in use: a hole that a tenant left might lie before slots of the
+/// tenant that asks. When the end is reached, the slots move together, or to longer tensors, in their order.
 final class KeyValueCache {
-  /// One row for each slot; the other arrays of this class follow this order.
+  /// One row for each thing that is cached; the other arrays of this class follow this order.
   struct Row {
     let slot: CacheSlot
     let axis: Int
     /// Of the tensors in the manifest; the length along `axis` is the bucket's.
     let port: Manifest.PortRow
   }
+  /// Columns of a step that a tenant keeps.
+  struct Keeping {
+    let tenant: Int
+    let columns: Range<Int>
+  }
   let rows: [Row]
   /// Rises whenever `storages` are other tensors than before.
   private(set) var generation = 0
   private(set) var storages: [any TensorStorage] = []
-  /// Positions the tensors hold; 0 before the first bucket.
+  /// Slots the tensors hold; 0 before the first bucket.
   private(set) var length = 0
-  /// Positions that hold tokens; the others are zero.
-  private(set) var filled = 0
+  /// From here on, slots are free and zero.
+  private(set) var end = 0
+  /// Lengths, rising.
+  private let buckets: [Int]
   private let backend: any Backend
+  private var tenants: [Int: SlotRuns] = [:]
+  /// A free slot may not be zero, because the device failed; the tensors are made anew before they are used.
+  private var isStained = false
 
   init(_ manifest: Manifest, on backend: any Backend) {
     self.backend = backend
@@ -25,59 +41,114 @@ final class KeyValueCache {
       guard case .cache(let slot, let axis) = port.role else { return nil }
       return Row(slot: slot, axis: axis, port: port)
     }
+    buckets = Set(manifest.steps.map(\.cache)).filter { $0 > 0 }.sorted()
   }
 
   func index(of slot: CacheSlot) -> Int? { rows.firstIndex { $0.slot == slot } }
 
-  /// Makes the tensors hold `length` positions, keeping those that are filled. `layouts`: what programs ask for;
-  /// without them, what the device would ask for.
-  func prepare(length: Int, layouts: [Layout]? = nil) throws(OrionError) {
-    if length == self.length {
+  /// Slots of all tenants together.
+  var used: Int { tenants.values.reduce(0) { $0 + $1.count } }
+  var capacity: Int { buckets.last ?? 0 }
+  func slots(of tenant: Int) -> SlotRuns { tenants[tenant] ?? SlotRuns() }
+
+  /// Makes the tensors hold `length` slots, with `room` of them free at the end; both fit what is in use.
+  /// `layouts`: what programs ask for; without them, what the device would ask for.
+  func prepare(length: Int, room: Int = 0, layouts: [Layout]? = nil) throws(OrionError) {
+    if length == self.length, !isStained, end + room <= length {
       guard let layouts, layouts != storages.map(\.layout) else { return }
     }
-    var grown: [any TensorStorage] = []
-    for (index, row) in rows.enumerated() {
-      let storage = try backend.makeStorage(layouts?[index] ?? layout(row, length))
-      grown.append(storage)
-      let kept = min(filled, length, self.length)
-      guard kept > 0 else { continue }
-      try copy(kept, from: storages[index], at: 0, to: storage, at: 0, axis: row.axis)
+    try rebuild(length, layouts)
+  }
+
+  /// Gives tenants the new entries of some columns, in the order of `rows`.
+  func keep(_ keepings: [Keeping], of entries: [any TensorStorage]) throws(OrionError) {
+    let count = keepings.reduce(0) { $0 + $1.columns.count }
+    guard count > 0 else { return }
+    let needed = used + count
+    guard let bucket = buckets.first(where: { $0 >= needed }) else {
+      throw OrionError(.internal, "\(needed) slots in use, of \(capacity)")
     }
-    storages = grown
+    if isStained || end + count > length { try prepare(length: max(bucket, length), room: count) }
+    do {
+      for (index, row) in rows.enumerated() {
+        try copy(keepings, of: entries[index], to: storages[index], axis: row.axis)
+      }
+    } catch {
+      isStained = true
+      throw error
+    }
+    for keeping in keepings {
+      tenants[keeping.tenant, default: SlotRuns()].append(end..<end + keeping.columns.count)
+      end += keeping.columns.count
+    }
+  }
+
+  /// Frees and zeroes a tenant's slots but for the first `kept`.
+  func release(_ tenant: Int, keeping kept: Int = 0) {
+    guard let freed = tenants[tenant]?.cut(to: kept) else { return }
+    if kept == 0 { tenants[tenant] = nil }
+    guard !freed.isEmpty, !isStained else { return }
+    do {
+      for (index, row) in rows.enumerated() {
+        let layout = storages[index].layout
+        try storages[index].withAddress { address throws(OrionError) in
+          let view = PositionView(address, layout, axis: row.axis)
+          for range in freed { view.clear(range) }
+        }
+      }
+      end = tenants.values.map(\.end).max() ?? 0
+    } catch {
+      isStained = true
+    }
+  }
+
+  /// Moves all slots together, in their order, into new tensors.
+  private func rebuild(_ length: Int, _ layouts: [Layout]?) throws(OrionError) {
+    let runs = tenants.flatMap { tenant, slots in slots.runs.map { (tenant: tenant, run: $0) } }
+      .sorted { $0.run.lowerBound < $1.run.lowerBound }
+    var moved: [any TensorStorage] = []
+    for (index, row) in rows.enumerated() {
+      let target = try backend.makeStorage(layouts?[index] ?? layout(row, length))
+      moved.append(target)
+      guard !runs.isEmpty else { continue }
+      let source = storages[index]
+      try source.withAddress { from throws(OrionError) in
+        try target.withAddress { to throws(OrionError) in
+          let old = PositionView(from, source.layout, axis: row.axis)
+          let new = PositionView(to, target.layout, axis: row.axis)
+          var start = 0
+          for (_, run) in runs {
+            new.copy(run.count, from: old, at: run.lowerBound, to: start)
+            start += run.count
+          }
+        }
+      }
+    }
+    tenants = [:]
+    end = 0
+    for (tenant, run) in runs {
+      tenants[tenant, default: SlotRuns()].append(end..<end + run.count)
+      end += run.count
+    }
+    storages = moved
     self.length = length
+    isStained = false
     generation += 1
   }
 
-  /// Takes `count` positions from new entries, in the order of `rows`.
-  func append(_ entries: [any TensorStorage], count: Int, at position: Int) throws(OrionError) {
-    let kept = max(min(count, length - position), 0)
-    filled = position + kept
-    for (index, row) in rows.enumerated() {
-      try copy(kept, from: entries[index], at: 0, to: storages[index], at: position, axis: row.axis)
-    }
-  }
-
-  /// Zeroes the positions from `position` on, which no token holds any more.
-  func clear(from position: Int) throws(OrionError) {
-    let range = position..<max(filled, position)
-    filled = min(filled, position)
-    guard !range.isEmpty else { return }
-    for (index, row) in rows.enumerated() {
-      let layout = storages[index].layout
-      try storages[index].withAddress { address throws(OrionError) in
-        PositionView(address, layout, axis: row.axis).clear(range)
-      }
-    }
-  }
-
   private func copy(
-    _ count: Int, from source: any TensorStorage, at start: Int, to target: any TensorStorage,
-    at position: Int, axis: Int
+    _ keepings: [Keeping], of source: any TensorStorage, to target: any TensorStorage, axis: Int
   ) throws(OrionError) {
     try source.withAddress { from throws(OrionError) in
       try target.withAddress { to throws(OrionError) in
-        PositionView(to, target.layout, axis: axis).copy(
-          count, from: PositionView(from, source.layout, axis: axis), at: start, to: position)
+        let old = PositionView(from, source.layout, axis: axis)
+        let new = PositionView(to, target.layout, axis: axis)
+        var slot = end
+        for keeping in keepings {
+          let columns = keeping.columns
+          new.copy(columns.count, from: old, at: columns.lowerBound, to: slot)
+          slot += columns.count
+        }
       }
     }
   }

@@ -1,17 +1,19 @@
 import MILEngine
 
-/// Runs tokens through the steps of a bundle and keeps their keys and values. It knows no sampling, and no
-/// history but the positions in the cache.
+/// Runs tokens through the steps of a bundle and keeps their keys and values. It knows no sampling, and of each
+/// sequence, its tenant, no history but the slots of the cache.
 final class ModelRunner {
   private let manifest: Manifest
   private let model: ModelParts
-  private let cache: KeyValueCache
+  let cache: KeyValueCache
   private var steps: [StepRunner?]
   private var head: HeadRunner?
-  /// Cache lengths, rising.
-  private let buckets: [Int]
-  /// The step and column where the last token's hidden state still is.
-  private var last: (step: StepRunner, column: Int)?
+  /// New tokens pass through slots of the cache.
+  private let isPlaced: Bool
+  /// The step and column where the hidden state of a tenant's last token still is.
+  private var last: (step: StepRunner, column: Int, tenant: Int)?
+  /// Logits of a decode step's columns.
+  private var rows: [Float] = []
 
   /// What a run of a step costs beside its columns: reading the weights, handing over to the device.
   private static let columnsPerRun = 32
@@ -27,7 +29,7 @@ final class ModelRunner {
       bundle: bundle, backend: backend, shelf: ProgramShelf(bundle, on: backend), tables: tables)
     cache = KeyValueCache(manifest, on: backend)
     steps = Array(repeating: nil, count: manifest.steps.count)
-    buckets = Set(manifest.steps.map(\.cache)).filter { $0 > 0 }.sorted()
+    isPlaced = manifest.steps.contains { $0.isPlaced }
   }
 
   private static func openWeights(_ path: String) throws(OrionError) -> BlobFile {
@@ -45,20 +47,23 @@ final class ModelRunner {
     let rows: Int
   }
 
-  /// Runs `tokens`, the first at `position`; the cache holds all positions before. `target` receives logits of
-  /// the last tokens, one row each. When it throws, `forget` must follow.
+  /// Runs `tokens` of a tenant, the first at `position`, where its slots end, and keeps them. `target` receives
+  /// logits of the last tokens, one row each. When it throws, `release` must follow.
   func run(
-    _ tokens: UnsafeBufferPointer<Int32>, at position: Int, logits target: LogitsTarget?,
-    _ cancellation: Cancellation
+    _ tokens: UnsafeBufferPointer<Int32>, of tenant: Int, at position: Int,
+    logits target: LogitsTarget?, _ cancellation: Cancellation
   ) throws(OrionError) {
     let firstWanted = tokens.count - (target?.rows ?? 0)
     var done = 0
     last = nil
     while done < tokens.count {
-      let step = try runner(chooseStep(position + done, tokens.count - done))
-      let count = min(step.row.room(beside: position + done), tokens.count - done)
-      let part = UnsafeBufferPointer(rebasing: tokens[done..<done + count])
-      try step.run(part, at: position + done, over: cache, cancellation)
+      let start = position + done
+      let index = try chooseStep(tokens.count - done, isFirst: start == 0)
+      let count = min(room(of: index), tokens.count - done)
+      let part = StepPart(
+        tenant: tenant, tokens: Array(tokens[done..<done + count]), position: start)
+      let step = try runner(index)
+      try step.run([part], over: cache, cancellation)
       let wanted = max(firstWanted - done, 0)
       if let target, wanted < count {
         let row = done + wanted - firstWanted
@@ -66,56 +71,120 @@ final class ModelRunner {
           step.hidden, columns: wanted..<count,
           into: target.address + row * manifest.vocabulary, cancellation)
       }
-      try keep(step.entries, count: count, at: position + done)
+      try keep([(part, count)], of: step)
       done += count
-      last = (step, count - 1)
+      last = (step, count - 1, tenant)
     }
   }
 
-  /// Logits of the last token that ran; false when its hidden state is gone.
-  func lastLogits(into address: UnsafeMutablePointer<Float>, _ cancellation: Cancellation)
-    throws(OrionError) -> Bool
-  {
-    guard let last else { return false }
+  /// Logits of the token that a tenant ran last; false when its hidden state is gone.
+  func lastLogits(
+    of tenant: Int, into address: UnsafeMutablePointer<Float>, _ cancellation: Cancellation
+  ) throws(OrionError) -> Bool {
+    guard let last, last.tenant == tenant else { return false }
     try headRunner().run(
       last.step.hidden, columns: last.column..<last.column + 1, into: address, cancellation)
     return true
   }
 
-  /// Empties the positions from `position` on.
-  func forget(from position: Int) throws(OrionError) {
+  /// Runs the parts in one step, and hands logits of all their columns to `verify`, which says how many columns of
+  /// each part are kept. When it throws, `release` must follow for each tenant.
+  func decode(
+    _ parts: [StepPart], _ cancellation: Cancellation,
+    verify: (UnsafeBufferPointer<Float>) throws(OrionError) -> [Int]
+  ) throws(OrionError) {
     last = nil
-    try cache.clear(from: position)
+    let columns = parts.reduce(0) { $0 + $1.tokens.count }
+    let isFirst = parts.allSatisfy { $0.position == 0 }
+    let step = try runner(chooseStep(columns, isFirst: isFirst, atOnce: true))
+    try step.run(parts, over: cache, cancellation)
+    let count = columns * manifest.vocabulary
+    if rows.count < count { rows = [Float](repeating: 0, count: count) }
+    let kept = try rows.withUnsafeMutableBufferPointer { buffer throws(OrionError) -> [Int] in
+      guard let address = buffer.baseAddress else { return [] }
+      try headRunner().run(step.hidden, columns: 0..<columns, into: address, cancellation)
+      return try verify(UnsafeBufferPointer(start: address, count: count))
+    }
+    try keep(Array(zip(parts, kept)), of: step)
+  }
+
+  /// Frees a tenant's slots but for the first `kept`.
+  func release(_ tenant: Int, keeping kept: Int = 0) {
+    if last?.tenant == tenant { last = nil }
+    cache.release(tenant, keeping: kept)
+  }
+
+  /// Slots that a session has for all its sequences.
+  var capacity: Int { cache.capacity }
+
+  /// Whether `positions` of a sequence can be taken in beside all that is there, `others` more of which will be.
+  func hasRoom(for positions: Range<Int>, beside others: Int = 0) -> Bool {
+    slotsNeeded(positions) <= cache.capacity - cache.used - others
+  }
+
+  /// Nothing follows the context's last position, so that it is not kept; where new tokens are placed in the
+  /// cache it passes through a slot all the same.
+  func slotsNeeded(_ positions: Range<Int>) -> Int {
+    isPlaced ? positions.count : max(min(positions.upperBound, lastKept) - positions.lowerBound, 0)
+  }
+
+  /// How many of `count` sequences decode in one step, and how many columns are to spare when all do.
+  func decodeRoom(_ count: Int, isFirst: Bool) throws(OrionError) -> (parts: Int, spare: Int) {
+    let plain = try chooseStep(count, isFirst: isFirst)
+    let parts = min(room(of: plain), count)
+    let length = manifest.steps[plain].cache
+    guard length > 0, parts == count else { return (parts, 0) }
+    // A guess neither makes the cache grow nor the step much longer.
+    let rooms = manifest.steps.filter {
+      $0.cache == length && $0.columns <= ModelRunner.columnsPerRun
+    }.map { $0.room(beside: cache.used) }
+    return (parts, max((rooms.max() ?? 0) - count, 0))
   }
 
   // MARK: - Choices
 
-  /// The step with which `rest` tokens from `position` on cost least, if it alone ran them: the smallest that
-  /// holds them all, unless a few runs of a much smaller one do. Equal cost: the shorter cache.
-  private func chooseStep(_ position: Int, _ rest: Int) throws(OrionError) -> Int {
+  private var lastKept: Int { manifest.context - 1 }
+
+  private func room(of index: Int) -> Int {
+    let step = manifest.steps[index]
+    return step.room(beside: step.cache == 0 ? 0 : cache.used)
+  }
+
+  /// The step with which `rest` columns cost least, if it alone ran them: the smallest that holds them all,
+  /// unless a few runs of a much smaller one do and `atOnce` does not forbid them. Equal cost: the shorter cache.
+  /// `isFirst`: none of the sequences has slots yet, so that a step without a cache will do.
+  private func chooseStep(_ rest: Int, isFirst: Bool, atOnce: Bool = false) throws(OrionError)
+    -> Int
+  {
     var best: (index: Int, cost: Int, cache: Int)?
-    for (index, step) in manifest.steps.enumerated() {
-      let room = step.room(beside: position)
-      guard room > 0 else { continue }
+    for (index, step) in manifest.steps.enumerated() where step.cache > 0 || isFirst {
+      let room = room(of: index)
+      guard room >= (atOnce ? rest : 1) else { continue }
       let runs = (rest - 1) / room + 1
       let cost = runs * (step.columns + ModelRunner.columnsPerRun)
       if let best, (best.cost, best.cache) <= (cost, step.cache) { continue }
       best = (index, cost, step.cache)
     }
     guard let best else {
-      throw OrionError(.internal, "no step of the bundle reaches position \(position)")
+      throw OrionError(
+        .internal, "no step of the bundle has room for \(rest) columns beside \(cache.used) slots")
     }
     return best.index
   }
 
-  private func keep(_ entries: [any TensorStorage], count: Int, at position: Int)
+  private func keep(_ kept: [(part: StepPart, count: Int)], of step: StepRunner)
     throws(OrionError)
   {
-    let end = position + count
-    if end > cache.length, let bucket = buckets.first(where: { $0 >= end }) ?? buckets.last {
-      try cache.prepare(length: max(bucket, cache.length))
+    var first = 0
+    var keepings: [KeyValueCache.Keeping] = []
+    for (part, count) in kept {
+      let count = min(count, lastKept - part.position)
+      if count > 0 {
+        keepings.append(.init(tenant: part.tenant, columns: first..<first + count))
+      }
+      first += part.tokens.count
     }
-    try cache.append(entries, count: count, at: position)
+    try cache.keep(keepings, of: step.entries)
   }
 
   private func runner(_ index: Int) throws(OrionError) -> StepRunner {

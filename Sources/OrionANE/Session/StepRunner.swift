@@ -1,7 +1,7 @@
 import MILEngine
 
 /// One step of the manifest with the tensors of its programs, made once and kept: it writes what their roles
-/// ask for and runs them in order. It knows no sequence; positions and tokens are given to it.
+/// ask for and runs them in order. It knows no text; tokens, positions and whose they are is given to it.
 final class StepRunner {
   let row: Manifest.StepRow
   /// The last program's hidden state, [1, C, 1, columns].
@@ -21,7 +21,7 @@ final class StepRunner {
   init(_ row: Manifest.StepRow, of model: ModelParts, cache: KeyValueCache) throws(OrionError) {
     var builder = StepBuilder(model: model, cache: cache)
     if row.cache > 0 {
-      try cache.prepare(length: row.cache, layouts: try builder.cacheLayouts(of: row))
+      try cache.prepare(length: row.cache, layouts: builder.cacheLayouts(of: row))
     }
     for index in row.programs { try builder.add(index) }
     guard let hidden = builder.hidden else {
@@ -40,39 +40,64 @@ final class StepRunner {
     boundGeneration = cache.generation
   }
 
-  /// Runs `tokens`, no more than the step has room for, the first at `position`, which the cache must reach.
+  /// Runs the parts side by side, the first in the first columns; the step must have room for all of them.
   func run(
-    _ tokens: UnsafeBufferPointer<Int32>, at position: Int, over cache: KeyValueCache,
-    _ cancellation: Cancellation
+    _ parts: [StepPart], over cache: KeyValueCache, _ cancellation: Cancellation
   ) throws(OrionError) {
-    if row.cache > 0 { try bind(cache) }
+    let tokens = parts.flatMap(\.tokens)
+    if row.cache > 0 { try bind(cache, room: row.isPlaced ? tokens.count : 0) }
+    let positions = parts.flatMap { $0.position..<$0.position + $0.tokens.count }
     for writer in embeddings { try writer.write(tokens.count) { Int(tokens[$0]) } }
-    for writer in positions { try writer.write(tokens.count) { position + $0 } }
+    for writer in self.positions { try writer.write(tokens.count) { positions[$0] } }
     for mask in masks {
-      let scope = mask.scope
-      try mask.write(tokens.count) { column in
-        switch scope {
-        case .cache: [0..<position]
-        case .new: [0..<column + 1]
-        case .slots: [0..<position + column + 1]
-        }
-      }
+      let rows = seenRanges(parts, mask.scope, cache)
+      try mask.write(tokens.count) { rows[$0] }
     }
-    for placement in placements { try placement.write(tokens.count, first: position) }
+    for placement in placements { try placement.write(tokens.count, first: cache.end) }
     for program in programs {
       try cancellation.check()
       try program.evaluate()
     }
   }
 
-  private func bind(_ cache: KeyValueCache) throws(OrionError) {
-    try cache.prepare(length: row.cache, layouts: cacheLayouts)
+  /// What each column may look at: the slots of its own sequence, and this sequence's new tokens up to itself.
+  private func seenRanges(_ parts: [StepPart], _ scope: MaskScope, _ cache: KeyValueCache)
+    -> [[Range<Int>]]
+  {
+    var rows: [[Range<Int>]] = []
+    for part in parts {
+      let slots = cache.slots(of: part.tenant)
+      let first = rows.count
+      for column in first..<first + part.tokens.count {
+        switch scope {
+        case .cache: rows.append(slots.runs)
+        case .new: rows.append([first..<column + 1])
+        case .slots:
+          var seen = slots
+          seen.append(cache.end + first..<cache.end + column + 1)
+          rows.append(seen.runs)
+        }
+      }
+    }
+    return rows
+  }
+
+  private func bind(_ cache: KeyValueCache, room: Int) throws(OrionError) {
+    try cache.prepare(length: row.cache, room: room, layouts: cacheLayouts)
     guard boundGeneration != cache.generation else { return }
     for port in cachePorts {
       programs[port.program].inputs[port.input] = cache.storages[port.row]
     }
     boundGeneration = cache.generation
   }
+}
+
+/// Tokens of one sequence that stand in neighbouring columns of a step, the first at `position`.
+struct StepPart {
+  /// Whose slots they see.
+  let tenant: Int
+  let tokens: [Int32]
+  let position: Int
 }
 
 /// An input of one of a step's programs that reads a row of the cache.

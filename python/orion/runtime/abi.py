@@ -23,7 +23,7 @@ from typing import Any
 
 from orion.errors import OrionError, UsageError
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 LIBRARY_NAME = f"libOrionANEShared{'.dylib' if sys.platform == 'darwin' else '.so'}"
 ERROR_ARGUMENT = 1
 
@@ -55,6 +55,17 @@ class Sampling(Structure):
     )
 
 
+class Speculation(Structure):
+    """orion_speculation."""
+
+    _fields_ = (
+        ("struct_size", c_uint32),
+        ("draft_max", c_uint32),
+        ("ngram_max", c_uint32),
+        ("ngram_min", c_uint32),
+    )
+
+
 STATUS = c_int32
 HANDLE = c_uint64
 TEXT = c_char_p
@@ -64,6 +75,8 @@ HANDLES = POINTER(c_uint64)
 SHAPE = POINTER(c_int64)
 TOKENS = POINTER(c_int32)
 FLOATS = POINTER(c_float)
+COUNTS = POINTER(c_size_t)
+REASONS = POINTER(c_uint32)
 
 # In the header's order: name, result, arguments.
 FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
@@ -88,13 +101,19 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("orion_session_open", STATUS, (HANDLE, TEXT, HANDLE_OUT)),
     ("orion_session_close", STATUS, (HANDLE,)),
     ("orion_session_json", STATUS, (HANDLE, TEXT_OUT)),
-    ("orion_session_reset", STATUS, (HANDLE,)),
-    ("orion_session_feed", STATUS, (HANDLE, TOKENS, c_size_t, FLOATS, c_size_t)),
-    ("orion_session_sampling", STATUS, (HANDLE, POINTER(Sampling))),
+    ("orion_sequence_open", STATUS, (HANDLE, HANDLE_OUT)),
+    ("orion_sequence_close", STATUS, (HANDLE, HANDLE)),
+    ("orion_sequence_reset", STATUS, (HANDLE, HANDLE)),
+    ("orion_sequence_truncate", STATUS, (HANDLE, HANDLE, c_size_t)),
+    ("orion_sequence_sampling", STATUS, (HANDLE, HANDLE, POINTER(Sampling))),
+    ("orion_sequence_speculation", STATUS, (HANDLE, HANDLE, POINTER(Speculation))),
+    ("orion_sequence_counters", STATUS, (HANDLE, HANDLE, TEXT_OUT)),
+    ("orion_session_feed", STATUS, (HANDLE, HANDLE, TOKENS, c_size_t, FLOATS, c_size_t)),
+    ("orion_session_generate", STATUS, (HANDLE, HANDLE, c_size_t, TOKENS, COUNTS, REASONS)),
     (
-        "orion_session_generate",
+        "orion_session_generate_batch",
         STATUS,
-        (HANDLE, c_size_t, TOKENS, POINTER(c_size_t), POINTER(c_uint32)),
+        (HANDLE, c_size_t, HANDLES, c_size_t, TOKENS, COUNTS, REASONS),
     ),
     ("orion_session_cancel", STATUS, (HANDLE,)),
     ("orion_cache_json", STATUS, (TEXT, TEXT_OUT)),

@@ -1,16 +1,16 @@
-"""A bundle opened on a device: token ids in, token ids or logits out; knows no text."""
+"""A bundle opened on a device, and its sequences: token ids in, ids or logits out; knows no text."""
 
 import json
 import os
 from array import array
-from collections.abc import Sequence
+from collections.abc import Sequence as Row
 from ctypes import POINTER, byref, c_float, c_int32, c_size_t, c_uint32, c_uint64, cast, sizeof
 from typing import Any
 
 import numpy as np
 
 from orion.errors import UsageError
-from orion.runtime.abi import Sampling, encode_text, library, take_text
+from orion.runtime.abi import Sampling, Speculation, encode_text, library, take_text
 from orion.runtime.device import Device
 from orion.runtime.handle import Owned
 
@@ -18,29 +18,27 @@ from orion.runtime.handle import Owned
 FINISHED = ("length", "end", "context")
 
 
-class Session(Owned):
-    """The model of a bundle with the context it has read so far.
+class Reader(Owned):
+    """What reads tokens and draws the next ones: a sequence, or a session's first one."""
 
-    Calls on one session must not overlap; `cancel` alone may come from another thread.
-    """
+    vocabulary: int
 
-    _noun = "session"
-
-    def __init__(self, device: Device, bundle: str | os.PathLike[str]) -> None:
-        opened = c_uint64()
-        library().orion_session_open(device.handle, encode_text(os.fspath(bundle)), byref(opened))
-        self._own(opened.value, library().orion_session_close, owner=device)
-        self.facts: dict[str, Any] = json.loads(
-            take_text(library().orion_session_json, self.handle)
-        )
-        self.vocabulary: int = self.facts["vocabulary"]
-        self.context: int = self.facts["context"]
+    @property
+    def _handles(self) -> tuple[int, int]:
+        """Of the session and of the sequence."""
+        raise NotImplementedError
 
     def reset(self) -> None:
         """Forgets all that was read."""
-        library().orion_session_reset(self.handle)
+        library().orion_sequence_reset(*self._handles)
 
-    def feed(self, tokens: Sequence[int], logits: int = 0) -> np.ndarray:
+    def truncate(self, length: int) -> None:
+        """Forgets all but the first `length` tokens."""
+        if length < 0:
+            raise UsageError(f"A length is 0 or more, not {length}.")
+        library().orion_sequence_truncate(*self._handles, length)
+
+    def feed(self, tokens: Row[int], logits: int = 0) -> np.ndarray:
         """Reads `tokens`; returns [logits, vocabulary] in fp32, for the last `logits` of them."""
         try:
             packed = array("i", tokens)
@@ -51,7 +49,7 @@ class Session(Owned):
         ids = (c_int32 * len(packed)).from_buffer(packed)
         rows = np.empty((logits, self.vocabulary), np.float32)
         target = cast(rows.ctypes.data, POINTER(c_float)) if logits else None
-        library().orion_session_feed(self.handle, ids, len(packed), target, logits)
+        library().orion_session_feed(*self._handles, ids, len(packed), target, logits)
         return rows
 
     def set_sampling(
@@ -76,16 +74,84 @@ class Session(Owned):
             repetition_penalty=repetition_penalty,
             seed=seed,
         )
-        library().orion_session_sampling(self.handle, byref(sampling))
+        library().orion_sequence_sampling(*self._handles, byref(sampling))
+
+    def set_speculation(self, draft_max: int, ngram_max: int = 3, ngram_min: int = 1) -> None:
+        """How many tokens are guessed at once from what the sequence held before; 0: none.
+
+        The tokens that come out are the same; right guesses save steps.
+        """
+        for value in (draft_max, ngram_max, ngram_min):
+            if not 0 <= value < 1 << 32:
+                raise UsageError(f"Counts of guessed tokens are 0 or more, not {value}.")
+        speculation = Speculation(sizeof(Speculation), draft_max, ngram_max, ngram_min)
+        library().orion_sequence_speculation(*self._handles, byref(speculation))
 
     def generate(self, capacity: int) -> tuple[list[int], str]:
         """Up to `capacity` new tokens, and why it stopped: `length`, `end` or `context`."""
         tokens = (c_int32 * capacity)()
         count, finished = c_size_t(), c_uint32()
         library().orion_session_generate(
-            self.handle, capacity, tokens, byref(count), byref(finished)
+            *self._handles, capacity, tokens, byref(count), byref(finished)
         )
         return tokens[: count.value], FINISHED[finished.value]
+
+    def counters(self) -> dict[str, int]:
+        """steps, drafted, accepted and tokens since it was opened, and its length now."""
+        return json.loads(take_text(library().orion_sequence_counters, *self._handles))
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+class Session(Reader):
+    """The model of a bundle, and the first of the sequences it reads.
+
+    Calls on one session and its sequences must not overlap; `cancel` alone may come from another
+    thread.
+    """
+
+    _noun = "session"
+
+    def __init__(self, device: Device, bundle: str | os.PathLike[str]) -> None:
+        opened = c_uint64()
+        library().orion_session_open(device.handle, encode_text(os.fspath(bundle)), byref(opened))
+        self._own(opened.value, library().orion_session_close, owner=device)
+        self._first = self._open_sequence()
+        self.facts: dict[str, Any] = json.loads(
+            take_text(library().orion_session_json, self.handle)
+        )
+        self.vocabulary: int = self.facts["vocabulary"]
+        self.context: int = self.facts["context"]
+
+    @property
+    def _handles(self) -> tuple[int, int]:
+        return self.handle, self._first
+
+    def _open_sequence(self) -> int:
+        opened = c_uint64()
+        library().orion_sequence_open(self.handle, byref(opened))
+        return opened.value
+
+    def sequence(self) -> "Sequence":
+        """A new, empty sequence beside the others; `facts["slots"]` tokens fit into all of them."""
+        return Sequence(self, self._open_sequence())
+
+    def generate_batch(
+        self, capacity: int, sequences: "Row[Sequence]"
+    ) -> list[tuple[list[int], str]]:
+        """What `generate` gives for each of the sequences, one step of the device for all."""
+        count = len(sequences)
+        handles = (c_uint64 * count)(*[sequence.handle for sequence in sequences])
+        tokens = (c_int32 * (count * capacity))()
+        counts, finished = (c_size_t * count)(), (c_uint32 * count)()
+        library().orion_session_generate_batch(
+            self.handle, count, handles, capacity, tokens, counts, finished
+        )
+        return [
+            (tokens[row * capacity : row * capacity + counts[row]], FINISHED[finished[row]])
+            for row in range(count)
+        ]
 
     def cancel(self) -> None:
         """Makes a running `feed` or `generate` fail soon; from any thread."""
@@ -94,5 +160,25 @@ class Session(Owned):
     def __enter__(self) -> "Session":
         return self
 
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
+
+class Sequence(Reader):
+    """One of the texts that a session reads side by side. It ends with its session."""
+
+    _noun = "sequence"
+
+    def __init__(self, session: Session, handle: int) -> None:
+        self.session = session
+        self.vocabulary = session.vocabulary
+
+        def close(handle: int) -> None:
+            if not session.closed:
+                library().orion_sequence_close(session.handle, handle)
+
+        self._own(handle, close, owner=session)
+
+    @property
+    def _handles(self) -> tuple[int, int]:
+        return self.session.handle, self.handle
+
+    def __enter__(self) -> "Sequence":
+        return self
