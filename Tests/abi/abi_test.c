@@ -256,6 +256,33 @@ static void misuse(const char *device_name, const char *weights) {
   CHECK(orion_device_close(device) == ORION_OK);
 }
 
+// Sessions and sequences, as far as they go without a bundle.
+static void misuse_sessions(const char *device_name) {
+  orion_handle device = 0, session = 7, sequence = 7;
+  int32_t token = 1;
+  size_t counted = 7;
+  uint32_t finished = 7;
+  char *json = (char *)"untouched";
+  CHECK(orion_device_open(device_name, NULL, &device) == ORION_OK);
+  REFUSES(orion_session_open(device, "/no/bundle", &session), ORION_ERROR_FILE, "/no/bundle");
+  REFUSES(orion_session_open(device, NULL, &session), ORION_ERROR_ARGUMENT, "bundle: null");
+  REFUSES(orion_sequence_open(device, &sequence), ORION_ERROR_HANDLE,
+          "expected a session, got a device");
+  REFUSES(orion_sequence_close(0, 0), ORION_ERROR_HANDLE, "session handle: null");
+  REFUSES(orion_sequence_reset(UINT64_MAX, 0), ORION_ERROR_HANDLE, "unknown");
+  REFUSES(orion_sequence_truncate(0, 0, 0), ORION_ERROR_HANDLE, "null");
+  REFUSES(orion_sequence_sampling(0, 0, NULL), ORION_ERROR_HANDLE, "null");
+  REFUSES(orion_sequence_speculation(0, 0, NULL), ORION_ERROR_HANDLE, "null");
+  REFUSES(orion_sequence_counters(0, 0, &json), ORION_ERROR_HANDLE, "null");
+  REFUSES(orion_session_feed(0, 0, &token, 1, NULL, 0), ORION_ERROR_HANDLE, "null");
+  REFUSES(orion_session_generate(0, 0, 1, &token, &counted, &finished), ORION_ERROR_HANDLE, "null");
+  REFUSES(orion_session_generate_batch(0, 1, &sequence, 1, &token, &counted, &finished),
+          ORION_ERROR_HANDLE, "null");
+  CHECK(session == 7 && sequence == 7 && counted == 7 && finished == 7 && token == 1);
+  CHECK(strcmp(json, "untouched") == 0);
+  CHECK(orion_device_close(device) == ORION_OK);
+}
+
 int main(int count, char **arguments) {
   if (count < 3) {
     printf("usage: abi_test DIRECTORY DEVICE...\n");
@@ -272,6 +299,7 @@ int main(int count, char **arguments) {
   GIVES(orion_file_sha256("/dev/null", &json), "e3b0c44298fc1c149afbf4c8996fb924");
   for (int i = 2; i < count; i += 1) {
     misuse(arguments[i], weights);
+    misuse_sessions(arguments[i]);
     run(arguments[i], weights);
     printf("%s: %s\n", arguments[i], failures == 0 ? "ok" : "FAILED");
   }

@@ -1,4 +1,4 @@
-"""A bundle opened on a device, and its sequences: token ids in, ids or logits out; knows no text."""
+"""A bundle opened on a device, and its sequences: ids in, ids or logits out; knows no text."""
 
 import json
 import os
