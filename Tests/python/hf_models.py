@@ -24,6 +24,15 @@ LLAMA: dict[str, Any] = {
     "max_position_embeddings": 64,
     "rms_norm_eps": 1e-5,
 }
+QWEN2 = {**LLAMA, "model_type": "qwen2", "use_sliding_window": False, "sliding_window": 16}
+QWEN3 = {**LLAMA, "model_type": "qwen3", "head_dim": 16}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
 GPT2: dict[str, Any] = {
     "model_type": "gpt2",
     "vocab_size": 64,
