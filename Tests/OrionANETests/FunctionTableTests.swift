@@ -53,7 +53,7 @@ import Testing
       let error = #expect(throws: OrionError.self) { try SystemFramework.library() }
       let message = try #require(error?.message)
       #expect(message.contains("needs macOS 15 or later on Apple silicon"))
-      #expect(message.contains("choose sim or cpu"))
+      #expect(message.contains("sim and cpu run anywhere"))
     #endif
   }
 
