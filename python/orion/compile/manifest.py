@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ir import Graph, TensorType
+from .working_set import working_set
 
 FORMAT = 1
 
@@ -35,6 +36,7 @@ class Program:
             "function": "main",
             "inputs": inputs,
             "outputs": outputs,
+            "working_set": working_set(self.graph).to_json(),
         }
 
 

@@ -81,7 +81,9 @@ def _model(path: Path) -> dict[str, Any]:
         return {
             "bundle": str(path),
             **{name: content.get(name) for name in kept},
-            "programs": [program["name"] for program in content["programs"]],
+            "programs": {
+                program["name"]: program.get("working_set") for program in content["programs"]
+            },
         }
     from orion.weights import load
 
@@ -105,5 +107,19 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         )
     if "model" in facts:
         lines += ["", "model"]
-        lines += [f"  {name:16} {value}" for name, value in facts["model"].items()]
+        told = {name: value for name, value in facts["model"].items() if name != "programs"}
+        lines += [f"  {name:16} {value}" for name, value in told.items()]
+        lines += _programs(facts["model"].get("programs", {}))
     return lines
+
+
+def _programs(programs: dict[str, dict[str, Any] | None]) -> list[str]:
+    """What each program of a bundle touches, in bytes."""
+    lines = ["", "programs: bytes of weights, of activations at their most, of the largest op"]
+    for name, working in programs.items():
+        if working is None:
+            lines.append(f"  {name}")
+            continue
+        sizes = (f"{working[key]:>14,}" for key in ("weights", "activations", "largest_op"))
+        lines.append(f"  {name:24} {' '.join(sizes)}  {working['largest_op_name']}")
+    return lines if programs else []
