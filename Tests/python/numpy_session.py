@@ -9,7 +9,7 @@ import numpy as np
 from orion import models
 from orion.ir import Arithmetic, Graph, interpret
 from orion.passes import run_passes
-from orion.weights import Checkpoint
+from orion.weights import Checkpoint, LazyTensor
 
 # By config, profile, columns and cache; a cache of None stands for the head.
 GRAPHS: dict[tuple[object, ...], Graph] = {}
@@ -24,12 +24,18 @@ class NumpySession:
         self.profile = profile
         self.arithmetic = arithmetic or Arithmetic.of(profile)
         self.tables = {
-            name: self.tensors[table] if isinstance(table, str) else table
+            name: self.stored(table) if isinstance(table, str) else table
             for name, table in model.family.tables(model.config).items()
         }
         self.forbidden = -1e4 if profile["preferences"]["activation"] == "fp16" else -1e9
         self.caches: dict[str, np.ndarray] = {}
         self.filled = 0
+
+    def stored(self, name: str) -> np.ndarray | LazyTensor:
+        """A table of weights as a bundle has it: beside fp16 and int8 it is fp16."""
+        if self.profile["preferences"].get("weights", "fp32") == "fp32":
+            return self.tensors[name]
+        return np.asarray(self.tensors[name]).astype(np.float16).astype(np.float32)
 
     def graph(self, columns: int, cache: int) -> Graph:
         """The layers at this size, through the passes; made once for all sessions."""

@@ -14,6 +14,7 @@ import pytest
 from numpy_session import NumpySession
 from profiles_for_tests import CPU, M4, NARROW, storing
 
+import orion
 from orion import weights
 from orion.compile import bundle
 from orion.compile.options import chosen_weights
@@ -224,3 +225,26 @@ def loss(logits: np.ndarray, ids: np.ndarray) -> float:
     rows = rows - rows.max(-1, keepdims=True)
     chosen = np.take_along_axis(rows, ids[:, 1:, None], -1)[..., 0]
     return float((np.log(np.exp(rows).sum(-1)) - chosen).mean())
+
+
+@pytest.mark.parametrize("device", ["cpu", "sim:m4-macos15"])
+@pytest.mark.parametrize("kind", ["fp16", "int8"])
+@pytest.mark.parametrize("name", list(MODELS))
+def test_devices_compute_with_the_weights_that_the_definition_has(
+    data: Path, name: str, kind: str, device: str
+) -> None:
+    checkpoint, ids = weights.load(data / name), tokens_of(data / name)[0]
+    profile = storing(CPU if device == "cpu" else M4, kind)
+    expected = logits_of(checkpoint, profile, ids[None])[0]
+    with orion.load(data / name, device=device, weights=kind) as model:
+        found = model.session.feed(ids.tolist(), logits=len(ids))
+    scale = np.abs(expected).max()
+    assert np.abs(found - expected).max() < (2e-5 if device == "cpu" else 4e-3) * scale
+
+
+def test_a_bundle_keeps_the_weights_it_has(tmp_path: Path) -> None:
+    bundle(tiny.write(tmp_path / "model"), CPU, tmp_path / "b", weights="int8")
+    with orion.load(tmp_path / "b", device="cpu", weights="int8") as model:
+        assert model.session.vocabulary == 288
+    with pytest.raises(UsageError, match="is a bundle with weights int8, not fp16; compile"):
+        orion.load(tmp_path / "b", device="cpu", weights="fp16")
