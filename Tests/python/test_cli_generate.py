@@ -194,13 +194,13 @@ def test_a_bundle_is_a_model_for_its_profile(
 
 def start(stories: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "orion", "generate", "--model", str(stories)]
+    # Shells start background work with interrupts ignored, and children keep that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         [*command, "--device", "sim", "-m", "400", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        # A shell starts what runs in the background with interrupts ignored, and children keep that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
