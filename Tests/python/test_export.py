@@ -118,3 +118,40 @@ def test_a_model_of_wrong_shapes_is_not_exported(data: Path, tmp_path: Path) -> 
     with pytest.raises(OrionError):
         export_checkpoint(tmp_path / "given", tmp_path / "back")
     assert not (tmp_path / "back").exists()
+
+
+def test_commands_take_the_type_of_weights(
+    stories: Path, tmp_path: Path, orion: Orion, cases: list[dict]
+) -> None:
+    prompt = ("--prompt", cases[0]["prompt"], "-m", 20, "--device", "cpu")
+    texts = {}
+    for kind in ("fp32", "fp16", "int8"):
+        done = orion("generate", "--model", stories, *prompt, "--weights", kind, "--json")
+        assert done.code == 0, done.err
+        texts[kind] = json.loads(done.out)["new_ids"]
+    assert texts["fp32"] == texts["fp16"] == cases[0]["new_ids"][:20]
+    out = tmp_path / "b"
+    arguments = ("--model", stories, "-o", out, "--weights", "int8", "--layers-per-program", 2)
+    done = orion("compile", *arguments, "--device", "sim", "--json")
+    assert done.code == 0, done.err
+    facts = json.loads(done.out)
+    assert facts["weights"] == "int8"
+    assert "layers_s32_l0_p2" in facts["programs"] and "layers_s32_l0_p3" not in facts["programs"]
+    refused = orion(
+        "compile", "--model", stories, "-o", out, "--weights", "fp32", "--device", "sim"
+    )
+    assert refused.code == 2 and "expected auto, fp16 or int8" in refused.err
+
+
+@pytest.mark.parametrize("device", ["cpu", "sim:m4-macos15"])
+def test_layers_in_several_programs_give_the_same_tokens(
+    stories: Path, tmp_path: Path, cases: list[dict], device: str
+) -> None:
+    found = []
+    for layers in (None, 2):
+        with package.runtime.Device(device) as opened:
+            facts = profile(opened.profile)
+        bundle(stories, facts, tmp_path / str(layers), layers_per_program=layers)
+        with package.load(tmp_path / str(layers), device=device) as model:
+            found.append(model.generate(cases[1]["prompt"], max_tokens=40).new_ids)
+    assert found[0] == found[1]
