@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from orion.errors import OrionError
-from orion.tokenizer.chat import ChatTemplate
+from orion.tokenizer.chat import WORKER, ChatTemplate
 
 pytest.importorskip("jinja2")
 
@@ -158,6 +161,13 @@ def test_after_an_end_it_goes_on(rendered) -> None:
     template.close()
     assert worker is not None
     assert worker.poll() is not None
+
+
+def test_without_jinja_it_is_said() -> None:
+    command = [sys.executable, "-I", "-S", str(WORKER)]
+    request = json.dumps({"template": "a", "variables": {}, "text_max": 9})
+    done = subprocess.run(command, input=request, capture_output=True, text=True, check=True)
+    assert "pip install 'orion-ane[chat]'" in json.loads(done.stdout)["error"]
 
 
 def test_faults_are_named_with_their_line(rendered) -> None:

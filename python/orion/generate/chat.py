@@ -1,5 +1,6 @@
 """A conversation with a model: each turn reads only what is new; prints nothing."""
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -71,37 +72,40 @@ class Chat:
         """
         self._is_interrupted = False
         messages = [*self.messages, {"role": "user", "content": message}]
-        stops = StopStrings(self.stop)
-        begun = time.perf_counter()
         text = self._rendered(messages)
-        new = self._unread(text)
-        if not new:
-            raise UsageError("The message has no tokens; say something.")
         try:
+            begun = time.perf_counter()
+            new = self._unread(text)
+            if not new:
+                raise UsageError("The message has no tokens; say something.")
             self.model.session.feed(new)
-        except OrionError:
-            self._forget()
+            yield Piece("", new, time.perf_counter() - begun)
+            answer, ids = "", []
+            for piece in self._continuation():
+                answer += piece.text
+                ids += piece.ids
+                yield piece
+                if self._is_interrupted:
+                    break
+            self._ids += [*new, *ids]
+            # The session may have read on past a stop string.
+            self.model.session.truncate(len(self._ids))
+        except BaseException:
+            # Also when nobody wants the rest of the answer.
+            with contextlib.suppress(OrionError):
+                self._forget()
             raise
-        self._ids += new
-        yield Piece("", new, time.perf_counter() - begun)
-        answer, ids = "", []
-        decoder = self.model.tokenizer.stream()
-        finish = None
-        for piece in continuation(
-            self.model.session, decoder, self.max_tokens, STREAM_CHUNK, stops
-        ):
-            answer += piece.text
-            ids += piece.ids
-            finish = piece.finish
-            yield piece
-            if self._is_interrupted:
-                break
         self.messages = [*messages, {"role": "assistant", "content": answer}]
-        self._ids += ids
         self._text = text + self.model.tokenizer.decode(ids, skip_special=False)
-        if finish == "stop":
-            # The session may have read on past the stop string.
-            self._forget()
+
+    def _continuation(self) -> Iterator[Piece]:
+        return continuation(
+            self.model.session,
+            self.model.tokenizer.stream(),
+            self.max_tokens,
+            STREAM_CHUNK,
+            StopStrings(self.stop),
+        )
 
     def _rendered(self, messages: Sequence[dict[str, str]]) -> str:
         if self.template is None:
@@ -113,12 +117,12 @@ class Chat:
     def _unread(self, text: str) -> list[int]:
         """Ids of the part of `text` that the session has not read; it forgets what is not in it."""
         tokenizer = self.model.tokenizer
-        begins = self.template is None
         if self._ids and text.startswith(self._text):
             return tokenizer.encode(text[len(self._text) :], bos=False)
-        ids = tokenizer.encode(text, bos=begins)
-        count = len(self._ids)
-        if ids[:count] == self._ids:
-            return ids[count:]
-        self._forget()
-        return ids
+        ids = tokenizer.encode(text, bos=self.template is None)
+        pairs = enumerate(zip(ids[:-1], self._ids, strict=False))
+        shortest = min(len(ids) - 1, len(self._ids))
+        same = next((place for place, (new, old) in pairs if new != old), max(shortest, 0))
+        self.model.session.truncate(same)
+        del self._ids[same:]
+        return ids[same:]
