@@ -16,7 +16,7 @@ import orion as package
 FIELDS = (
     *("prompt", "prompt_ids", "new_ids", "text", "finish", "device", "profile", "route"),
     *("compiles", "cache_hits", "loads", "evals", "loaded_programs"),
-    *("prefill_s", "decode_s", "virtual_s"),
+    *("prefill_s", "decode_s", "virtual_s", "speculation"),
 )
 CASES = range(5)
 DEVICES = ("cpu", "sim")

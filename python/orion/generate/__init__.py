@@ -8,6 +8,7 @@ from orion.generate.continuation import BATCH_CHUNK, STREAM_CHUNK
 from orion.generate.model import NO_TEXT, Model, load, stream_generate
 from orion.generate.result import Piece, Response, Result
 from orion.generate.sampling import Sampling
+from orion.generate.together import batch
 
 __all__ = [
     "BATCH_CHUNK",
@@ -19,6 +20,7 @@ __all__ = [
     "Response",
     "Result",
     "Sampling",
+    "batch",
     "load",
     "stream_generate",
 ]

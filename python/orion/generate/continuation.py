@@ -25,18 +25,25 @@ def continuation(
         new, reason = session.generate(min(size, left))
         left -= len(new)
         finish = None if reason == "length" and left else reason
-        text = ""
-        # The end token says that the text is over; it is no part of it.
-        for count, token in enumerate(new[:-1] if reason == "end" else new, 1):
-            text += stops.push(decoder.push(token))
-            if stops.is_over:
-                new, finish = new[:count], "stop"
-                break
-        if finish not in (None, "stop"):
-            text += stops.push(decoder.flush())
-            finish = "stop" if stops.is_over else finish
-            text += stops.flush()
+        new, text, finish = told(new, finish, decoder, stops)
         seconds = time.perf_counter() - begun
         # Few tokens at a time where they come slowly, so that they are seen as they come.
         size = max(1, min(chunk, int(len(new) * PIECE_SECONDS / max(seconds, 1e-9))))
         yield Piece(text, new, seconds, finish)
+
+
+def told(
+    new: list[int], finish: str | None, decoder: TokenStream, stops: StopStrings
+) -> tuple[list[int], str, str | None]:
+    """The tokens up to a stop string, their text, and why it is over, when it is."""
+    text = ""
+    # The end token says that the text is over; it is no part of it.
+    for count, token in enumerate(new[:-1] if finish == "end" else new, 1):
+        text += stops.push(decoder.push(token))
+        if stops.is_over:
+            return new[:count], text, "stop"
+    if finish is not None:
+        text += stops.push(decoder.flush())
+        finish = "stop" if stops.is_over else finish
+        text += stops.flush()
+    return new, text, finish

@@ -4,13 +4,14 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from orion.errors import UsageError
 from orion.generate.continuation import BATCH_CHUNK, STREAM_CHUNK, continuation
-from orion.generate.result import Piece, Response, Result
+from orion.generate.result import Piece, Response, Result, guesses
 from orion.generate.sampling import Sampling
 from orion.runtime import Device, Session, default_cache_dir, profile
 from orion.tokenizer import StopStrings, Tokenizer
@@ -61,6 +62,14 @@ class Model:
         pieces = list(self.stream(prompt, max_tokens, chunk=BATCH_CHUNK, **sampling))
         return self.result(prompt, pieces)
 
+    def generate_batch(
+        self, prompts: Sequence[str | Sequence[int]], max_tokens: int = 100, **options: Any
+    ) -> list[Result]:
+        """What `generate` gives for each prompt, one step of the device for all of them."""
+        from orion.generate.together import batch
+
+        return batch(self, prompts, max_tokens, **options)
+
     def result(self, prompt: str | Sequence[int], pieces: Sequence[Piece]) -> Result:
         """The pieces of one `stream`, all in all."""
         counters = self.device.counters()
@@ -82,6 +91,7 @@ class Model:
             prefill_s=first.seconds,
             decode_s=sum(piece.seconds for piece in rest),
             virtual_s=counters["virtual_s"],
+            speculation=pieces[-1].speculation,
         )
 
     def stream(
@@ -90,31 +100,51 @@ class Model:
         max_tokens: int = 100,
         *,
         stop: str | Sequence[str] = (),
+        num_draft_tokens: int = 0,
         chunk: int = STREAM_CHUNK,
         **sampling: Any,
     ) -> Iterator[Piece]:
         """The prompt as one piece, then the continuation, up to `chunk` tokens at a time.
 
-        The text ends before the first of the strings `stop`, of which no part is given.
+        The text ends before the first of the strings `stop`, of which no part is given. Up to
+        `num_draft_tokens` tokens are guessed at once from what the text had before; right guesses
+        save steps and change no token.
         """
         how = Sampling(**sampling)
-        if max_tokens < 0:
-            raise UsageError(f"max_tokens is 0 or more, not {max_tokens}.")
-        stops = StopStrings(stop)
-        if stops and not self.tokenizer.has_text:
-            raise UsageError(f"{self.source}: {NO_TEXT}, and none of it can be a stop string")
+        check_counts(max_tokens, num_draft_tokens)
+        stops = self.stop_strings(stop)
+        ids = self.prompt_ids(prompt)
+        return self._stream(ids, max_tokens, chunk, stops, how, drafts=num_draft_tokens)
+
+    def prompt_ids(self, prompt: str | Sequence[int]) -> list[int]:
+        """At least one token to continue."""
         ids = self.encode(prompt)
         if not ids:
             raise UsageError("The prompt has no tokens; give at least one.")
-        return self._stream(ids, max_tokens, chunk, stops, how)
+        return ids
+
+    def stop_strings(self, stop: str | Sequence[str]) -> StopStrings:
+        stops = StopStrings(stop)
+        if stops and not self.tokenizer.has_text:
+            raise UsageError(f"{self.source}: {NO_TEXT}, and none of it can be a stop string")
+        return stops
 
     def _stream(
-        self, ids: list[int], max_tokens: int, chunk: int, stops: StopStrings, how: Sampling
+        self,
+        ids: list[int],
+        max_tokens: int,
+        chunk: int,
+        stops: StopStrings,
+        how: Sampling,
+        *,
+        drafts: int,
     ) -> Iterator[Piece]:
         decoder = self.tokenizer.stream()
         begun = time.perf_counter()
         self.session.reset()
         how.apply(self.session)
+        self.session.set_speculation(drafts)
+        before = self.session.counters()
         self.session.feed(ids)
         seconds = time.perf_counter() - begun
         text = "".join(map(decoder.push, ids))
@@ -122,7 +152,12 @@ class Model:
             yield Piece(text + decoder.flush(), ids, seconds, "length")
             return
         yield Piece(text, ids, seconds)
-        yield from continuation(self.session, decoder, max_tokens, chunk, stops)
+        for piece in continuation(self.session, decoder, max_tokens, chunk, stops):
+            if piece.finish and drafts:
+                found = guesses(before, self.session.counters())
+                yield replace(piece, speculation=found)
+            else:
+                yield piece
 
     def close(self) -> None:
         """Gives the device its programs back, and closes a device that `load` opened."""
@@ -135,6 +170,16 @@ class Model:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
+
+
+def check_counts(max_tokens: int, num_draft_tokens: int) -> None:
+    rows = (
+        ("max_tokens", max_tokens, max_tokens >= 0, "0 or more"),
+        ("num_draft_tokens", num_draft_tokens, 0 <= num_draft_tokens <= 1024, "0 to 1024"),
+    )
+    for name, value, fits, expected in rows:
+        if not fits:
+            raise UsageError(f"{name} is {expected}, not {value}.")
 
 
 def load(

@@ -13,6 +13,8 @@ class Piece:
     seconds: float
     # `length`, `end`, `stop` or `context` on the last piece.
     finish: str | None = None
+    # On the last piece, when tokens were guessed: as in Result.
+    speculation: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,20 @@ class Result:
     decode_s: float
     # The simulator's clock.
     virtual_s: float
+    # When tokens were guessed: steps, guesses (drafted), right ones (accepted), and these per step.
+    speculation: dict[str, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def guesses(before: dict[str, int], after: dict[str, int]) -> dict[str, float]:
+    """What guessing gave between two readings of a sequence's counters."""
+    found: dict[str, float] = {
+        name: after[name] - before[name] for name in ("steps", "drafted", "accepted")
+    }
+    found["accepted_per_step"] = found["accepted"] / max(found["steps"], 1)
+    return found
 
 
 @dataclass(frozen=True)

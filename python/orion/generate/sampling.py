@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 
 from orion.errors import UsageError
-from orion.runtime import Session
+from orion.runtime import Reader
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Sampling:
             if not fits:
                 raise UsageError(f"{name} is {expected}, not {value}.")
 
-    def apply(self, session: Session) -> None:
+    def apply(self, session: Reader) -> None:
         session.set_sampling(
             temperature=self.temp,
             top_k=self.top_k,

@@ -4,13 +4,14 @@ from orion.runtime.caches import cache_entries, default_cache_dir, file_sha256
 from orion.runtime.device import Device
 from orion.runtime.profiles import profile, profile_names
 from orion.runtime.program import Port, Program
-from orion.runtime.session import Sequence, Session
+from orion.runtime.session import Reader, Sequence, Session
 from orion.runtime.tensor import Tensor
 
 __all__ = [
     "Device",
     "Port",
     "Program",
+    "Reader",
     "Sequence",
     "Session",
     "Tensor",

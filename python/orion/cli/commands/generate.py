@@ -23,6 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-tokens", "-m", type=int, default=100, metavar="N", help="new tokens (default: 100)"
     )
     options.add_sampling(parser)
+    parser.add_argument(
+        "--num-draft-tokens",
+        type=int,
+        default=0,
+        metavar="N",
+        help="guess up to N tokens at once from what the text had before; the text stays the same",
+    )
     options.add_device(parser)
     options.add_weights(parser)
     options.add_json(parser)
@@ -56,7 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
         pieces = []
         chunk = BATCH_CHUNK if arguments.json else STREAM_CHUNK
         for piece in model.stream(
-            prompt, arguments.max_tokens, chunk=chunk, **options.sampling_of(arguments)
+            prompt,
+            arguments.max_tokens,
+            chunk=chunk,
+            num_draft_tokens=arguments.num_draft_tokens,
+            **options.sampling_of(arguments),
         ):
             pieces.append(piece)
             if not arguments.json:
@@ -80,9 +91,17 @@ def _summary(result: dict) -> str:
         "stop": "; a stop string came",
         "context": "; the context is full",
     }
+    guessed = result["speculation"]
+    guesses = (
+        f"; {guessed['accepted']} of {guessed['drafted']} guesses right,"
+        f" {guessed['accepted_per_step']:.2f} a step"
+        if guessed
+        else ""
+    )
     virtual = f"; {result['virtual_s']:.4g} s on the simulator's clock"
+    end = (virtual if result["virtual_s"] else "") + stopped.get(result["finish"], "")
     return (
         f"{len(result['prompt_ids'])} prompt tokens in {result['prefill_s']:.3g} s, {new} new in"
-        f" {seconds:.3g} s{rate}; {result['compiles']} compiles, {result['cache_hits']} from the"
-        f" cache{virtual if result['virtual_s'] else ''}{stopped.get(result['finish'], '')}"
+        f" {seconds:.3g} s{rate}{guesses}; {result['compiles']} compiles,"
+        f" {result['cache_hits']} from the cache{end}"
     )
