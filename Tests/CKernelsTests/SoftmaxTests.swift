@@ -38,6 +38,24 @@ extension Kernels {
       }
     }
 
+    @Test func maskedAndCloseScoresRoundOnceToo() {
+      var random = Random(58)
+      for count in [7, 8, 40, 300] {
+        for scale in [0.01, 1, 12, 60] as [Float] {
+          let outer = 24
+          var x = random.halves(outer * count, scale: scale)
+          for index in x.indices where random.below(3) == 0 && index % count != 0 {
+            x[index] = random.below(9) == 0 ? -.infinity : -10000
+          }
+          let expected = exact(x, outer, count, 1).map(roundedOnce)
+          withEachTable { table in
+            let result = softmax(x, outer, count, 1, ORION_ROUND_F16)
+            #expect(firstDifference(result, expected) == nil, "\(table) \(count) \(scale)")
+          }
+        }
+      }
+    }
+
     @Test func isCloseInFloats() {
       var random = Random(52)
       for (outer, count, inner) in rowShapes {

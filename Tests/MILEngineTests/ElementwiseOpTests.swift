@@ -24,6 +24,15 @@ import Testing
     "maximum": { $0.isNaN || $1.isNaN ? .nan : max($0, $1) },
     "minimum": { $0.isNaN || $1.isNaN ? .nan : min($0, $1) },
     "pow": { pow($0, $1) },
+    "mod": { x, y in
+      let rest = fmod(x, y)
+      return rest * y < 0 || (rest < 0 && y == .infinity) ? rest + y : rest
+    },
+    "floor_div": { x, y in
+      if y == 0 || x.isNaN || y.isNaN { return x / y }
+      if x.isInfinite { return .nan }
+      return y.isInfinite ? (x * y < 0 ? -1 : 0) : floor(x / y)
+    },
   ]
 
   @Test(arguments: binaries.keys.sorted()) func binaryOnTheEngine(_ op: String) throws {
@@ -63,6 +72,20 @@ import Testing
     "ceil": { $0.rounded(.up) }, "round": { $0.rounded(.toNearestOrEven) },
     "sign": { $0.isNaN ? .nan : $0 > 0 ? 1 : $0 < 0 ? -1 : 0 },
   ]
+
+  @Test func wholeDivisionRoundsDown() throws {
+    let x: [Double] = [7, -7, 7, -7, 5, -2_147_483_648]
+    let y: [Double] = [3, 3, -3, -3, 0, -1]
+    let cases: [(String, [Double])] = [
+      ("floor_div", [2, -3, -3, 2, 0, -2_147_483_648]), ("mod", [1, 2, -2, -1, 0, 0]),
+    ]
+    for (op, expected) in cases {
+      let function = try engineFunction(
+        "tensor<int32, [6]> z = \(op)(x = x, y = y);",
+        inputs: "tensor<int32, [6]> x, tensor<int32, [6]> y", out: "z")
+      #expect(try function.run([x, y])[0] == expected)
+    }
+  }
 
   @Test(arguments: unaries.keys.sorted()) func unaryOnTheEngine(_ op: String) throws {
     let meaning = try #require(Self.unaries[op])

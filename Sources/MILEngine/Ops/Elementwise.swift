@@ -10,8 +10,63 @@ extension OpTable {
     binary("maximum", ORION_MAX) { max($0, $1) },
     binary("minimum", ORION_MIN) { min($0, $1) },
     binary("pow", ORION_POW, power),
+    floored("floor_div", quotient) { $0 == .min && $1 == -1 ? .min : quotient($0, $1) },
+    floored("mod", remainder) { $1 == -1 ? 0 : remainder($0, $1) },
     select,
   ]
+
+  /// Ops whose quotient is rounded down; `numbers` says what they do to floats.
+  private static func floored(
+    _ name: String, _ numbers: @escaping @Sendable (Double, Double) -> Double,
+    _ integers: @escaping @Sendable (Int32, Int32) -> Int32
+  ) -> OpRow {
+    OpRow(
+      name, [.value("x"), .value("y")],
+      infer: { context throws(Diagnostic) in
+        let dtype = try context.commonDType(["x", "y"], in: Kinds.numbers)
+        return [try context.broadcastResult(dtype, ["x", "y"])]
+      },
+      lower: { lowering, node throws(Diagnostic) in
+        guard lowering.result(node).dtype.isFloat else {
+          return try lowering.mapWords(node, ["x", "y"]) { x, y, _ in
+            Words.word(integers(Words.signed(x), Words.signed(y)))
+          }
+        }
+        let isHalf = lowering.rounding(lowering.result(node)) == ORION_ROUND_F16
+        try lowering.mapWords(node, ["x", "y"]) { x, y, _ in
+          let result = numbers(Double(Words.float(x)), Double(Words.float(y)))
+          return Words.word(Float(isHalf ? HalfFloat.rounded(result) : result))
+        }
+      })
+  }
+
+  /// The sign is the divisor's; a zero has it too.
+  private static func remainder(_ x: Double, _ y: Double) -> Double {
+    let rest = x.truncatingRemainder(dividingBy: y)
+    guard rest != 0 else { return Double(signOf: y, magnitudeOf: 0) }
+    return (rest < 0) == (y < 0) ? rest : rest + y
+  }
+
+  private static func quotient(_ x: Double, _ y: Double) -> Double {
+    guard y != 0 else { return x / y }
+    let rest = x.truncatingRemainder(dividingBy: y)
+    let whole = ((x - rest) / y).rounded(.toNearestOrEven)
+    let result = rest != 0 && (rest < 0) != (y < 0) ? whole - 1 : whole
+    return result == 0 ? Double(signOf: x / y, magnitudeOf: 0) : result
+  }
+
+  /// 0 for a divisor of 0, as numpy has it.
+  private static func quotient(_ x: Int32, _ y: Int32) -> Int32 {
+    guard y != 0 else { return 0 }
+    let cut = x / y
+    return x % y != 0 && (x < 0) != (y < 0) ? cut - 1 : cut
+  }
+
+  private static func remainder(_ x: Int32, _ y: Int32) -> Int32 {
+    guard y != 0 else { return 0 }
+    let rest = x % y
+    return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest
+  }
 
   /// `integers` says what the op does to int32.
   private static func binary(
