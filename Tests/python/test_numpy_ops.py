@@ -238,4 +238,6 @@ def test_every_op_of_the_engine_has_a_row(root: Path) -> None:
     }
     tested = {row.op for row in ROWS} | set(COMPARISONS) | set(LOGIC) | APART
     assert len(known) > 50
-    assert known <= tested, sorted(known - tested)
+    # How compressed weights are read has a file of its own.
+    narrow = {op for op in known if op.startswith("constexpr_")}
+    assert known - narrow <= tested, sorted(known - narrow - tested)
