@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models import make_tiny, tokenizer_of
+from models import copy_of, make_tiny, tokenizer_of
+from test_chat import write_tokenizer
 
 import orion as package
 from orion import UsageError
@@ -80,6 +81,17 @@ def test_stop_strings_from_the_command_line(orion: Orion, stories: Path) -> None
     assert "a stop string came" in done.err
     refused = orion("generate", *arguments, "--stop", "")
     assert (refused.code, refused.out) == (2, "")
+
+
+def test_an_empty_prompt_is_a_text_that_begins(data: Path, tmp_path: Path) -> None:
+    directory = copy_of(data / "golden/qwen3-tiny", tmp_path / "model")
+    write_tokenizer(directory)
+    with package.load(directory, "cpu") as model, pytest.raises(UsageError, match="no tokens"):
+        model.generate("", 2)
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps({**config, "bos_token_id": 7}))
+    with package.load(directory, "cpu") as model:
+        assert model.generate("", 2).prompt_ids == [7]
 
 
 # Without a tokenizer

@@ -53,7 +53,9 @@ class Model:
             raise UsageError(f"The prompt is no UTF-8 text: {error.reason}.") from None
         if not self.tokenizer.has_text:
             raise UsageError(f"{self.source}: {NO_TEXT}")
-        return self.tokenizer.encode(prompt)
+        begin = self.tokenizer.begin
+        # Nothing is a text too: one that begins.
+        return self.tokenizer.encode(prompt) or ([] if begin is None else [begin])
 
     def generate(
         self, prompt: str | Sequence[int], max_tokens: int = 100, **sampling: Any
