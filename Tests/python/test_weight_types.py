@@ -23,6 +23,7 @@ from orion.ir import Arithmetic, interpret, parse
 from orion.ir.quantize import codes, scales
 from orion.mil import BlobReader, BlobWriter, to_mil
 from orion.passes import run_passes
+from orion.runtime import Device, Program
 from orion.weights import tiny
 from orion.weights.lazy import LazyTensor
 
@@ -248,3 +249,22 @@ def test_a_bundle_keeps_the_weights_it_has(tmp_path: Path) -> None:
         assert model.session.vocabulary == 288
     with pytest.raises(UsageError, match="is a bundle with weights int8, not fp16; compile"):
         orion.load(tmp_path / "b", device="cpu", weights="fp16")
+
+
+@pytest.mark.parametrize(("program", "opset"), [("1.3", "ios18"), ("1.0", "ios16")])
+def test_both_spellings_run(tmp_path: Path, program: str, opset: str) -> None:
+    dialect = {"program": program, "opset": opset}
+    graph = run_passes(
+        parse(LINEAR.replace("DT", "fp32")), storing(CPU, "int8") | {"dialect": dialect}
+    )
+    random = np.random.RandomState(4)
+    tensor, x = random.standard_normal((4, 4)), random.standard_normal((1, 4, 1, 32))
+    tensors, inputs = {"k": tensor.astype(np.float32)}, {"x": x.astype(np.float32)}
+    blob = BlobWriter()
+    text = to_mil(graph, dialect, blob, tensors)
+    with (tmp_path / "weights.bin").open("wb") as file:
+        blob.write(file)
+    expected = interpret(graph, inputs, tensors, Arithmetic.of(CPU))["y"]
+    with Device("cpu") as device:
+        found = Program(device, text, tmp_path / "weights.bin").run(inputs)["y"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
