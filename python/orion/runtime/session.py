@@ -2,6 +2,7 @@
 
 import json
 import os
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Sequence as Row
 from ctypes import POINTER, byref, c_float, c_int32, c_size_t, c_uint32, c_uint64, cast, sizeof
@@ -18,15 +19,15 @@ from orion.runtime.handle import Owned
 FINISHED = ("length", "end", "context")
 
 
-class Reader(Owned):
+class Reader(Owned, ABC):
     """What reads tokens and draws the next ones: a sequence, or a session's first one."""
 
     vocabulary: int
 
     @property
+    @abstractmethod
     def _handles(self) -> tuple[int, int]:
         """Of the session and of the sequence."""
-        raise NotImplementedError
 
     def reset(self) -> None:
         """Forgets all that was read."""
