@@ -99,12 +99,11 @@ struct Decoder {
           tenant: sequence.tenant, tokens: [sequence.tokens[sequence.fed]] + draft,
           position: sequence.fed))
     }
-    try runner.decode(parts, cancellation) { rows throws(OrionError) in
+    try runner.decode(parts, cancellation) { logits throws(OrionError) in
       var kept: [Int] = []
       var first = 0
       for (index, part) in zip(live, parts) {
-        let own = UnsafeBufferPointer(rebasing: rows[(first * vocabulary)...])
-        kept.append(try verify(part, own, &lanes[index]))
+        kept.append(try verify(part, at: first, logits, &lanes[index]))
         first += part.tokens.count
       }
       return kept
@@ -119,25 +118,18 @@ struct Decoder {
     return PromptLookup.draft(sequence.tokens, sequence.speculation, most: min(most, wanted))
   }
 
-  /// Draws a token from each row of logits as long as the row before gave the token that was guessed; returns
+  /// Draws a token from each column's logits as long as the column before gave the token that was guessed; returns
   /// how many of the part's tokens are the sequence's.
-  private func verify(_ part: StepPart, _ rows: UnsafeBufferPointer<Float>, _ lane: inout Lane)
-    throws(OrionError) -> Int
-  {
+  private func verify(
+    _ part: StepPart, at first: Int, _ logits: ModelRunner.Logits, _ lane: inout Lane
+  ) throws(OrionError) -> Int {
     let sequence = lane.sequence
     var kept = 1
     while true {
-      let row = UnsafeBufferPointer(
-        rebasing: rows[(kept - 1) * vocabulary..<kept * vocabulary])
-      if lane.finish != nil {
-        // The last token drawn was guessed, and has run.
-        sequence.logits = Array(row)
-        sequence.logitsOf = sequence.fed + kept
-        break
-      }
-      let id = try sequence.sampler.draw(row, context: sequence.tokens)
+      let id = try sequence.sampler.draw(logits(first + kept - 1), context: sequence.tokens)
       take(id, &lane)
-      guard kept < part.tokens.count, part.tokens[kept] == id else { break }
+      // The last token drawn never counts as run, so that the next call has logits to draw from.
+      guard lane.finish == nil, kept < part.tokens.count, part.tokens[kept] == id else { break }
       kept += 1
     }
     sequence.fed += kept

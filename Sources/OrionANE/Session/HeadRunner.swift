@@ -83,6 +83,11 @@ final class HeadRunner {
     }
   }
 
+  /// How many columns of `hidden` one run of the programs takes.
+  func width(of hidden: any TensorStorage) -> Int {
+    hidden.layout == gathered.layout ? hidden.layout.shape[3] : columns
+  }
+
   private func evaluate(_ hidden: any TensorStorage, _ cancellation: Cancellation)
     throws(OrionError)
   {

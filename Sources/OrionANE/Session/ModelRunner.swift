@@ -87,23 +87,34 @@ final class ModelRunner {
     return true
   }
 
-  /// Runs the parts in one step, and hands logits of all their columns to `verify`, which says how many columns of
+  /// Logits of a column, made when they are asked for; columns are asked for in rising order.
+  typealias Logits = (Int) throws(OrionError) -> UnsafeBufferPointer<Float>
+
+  /// Runs the parts in one step, and lets `verify` look at the logits of their columns and say how many columns of
   /// each part are kept. When it throws, `release` must follow for each tenant.
   func decode(
     _ parts: [StepPart], _ cancellation: Cancellation,
-    verify: (UnsafeBufferPointer<Float>) throws(OrionError) -> [Int]
+    verify: (Logits) throws(OrionError) -> [Int]
   ) throws(OrionError) {
     last = nil
     let columns = parts.reduce(0) { $0 + $1.tokens.count }
     let isFirst = parts.allSatisfy { $0.position == 0 }
     let step = try runner(chooseStep(columns, isFirst: isFirst, atOnce: true))
     try step.run(parts, over: cache, cancellation)
-    let count = columns * manifest.vocabulary
-    if rows.count < count { rows = [Float](repeating: 0, count: count) }
-    let kept = try rows.withUnsafeMutableBufferPointer { buffer throws(OrionError) -> [Int] in
-      guard let address = buffer.baseAddress else { return [] }
-      try headRunner().run(step.hidden, columns: 0..<columns, into: address, cancellation)
-      return try verify(UnsafeBufferPointer(start: address, count: count))
+    let head = try headRunner()
+    let width = manifest.vocabulary
+    if rows.count < columns * width { rows = [Float](repeating: 0, count: columns * width) }
+    let kept = try rows.withUnsafeMutableBufferPointer { rows throws(OrionError) -> [Int] in
+      var made = 0
+      return try verify { column throws(OrionError) in
+        if column >= made, let address = rows.baseAddress {
+          // What follows a wrong guess is never asked for.
+          made = min(column + head.width(of: step.hidden), columns)
+          try head.run(
+            step.hidden, columns: column..<made, into: address + column * width, cancellation)
+        }
+        return UnsafeBufferPointer(rebasing: rows[column * width..<(column + 1) * width])
+      }
     }
     try keep(Array(zip(parts, kept)), of: step)
   }

@@ -16,10 +16,19 @@ PIECE_SECONDS = 0.1
 
 
 def continuation(
-    session: Session, decoder: TokenStream, max_tokens: int, chunk: int, stops: StopStrings
+    session: Session,
+    decoder: TokenStream,
+    max_tokens: int,
+    chunk: int,
+    stops: StopStrings,
+    *,
+    least: int = 1,
 ) -> Iterator[Piece]:
-    """What the session says after what it read, in pieces; it may have read on past the last."""
-    left, size, finish = max_tokens, 1, None
+    """What the session says after what it read, in pieces; it may have read on past the last.
+
+    `least`: tokens of a piece, where more come in one step.
+    """
+    left, size, finish = max_tokens, least, None
     while finish is None:
         begun = time.perf_counter()
         new, reason = session.generate(min(size, left))
@@ -28,7 +37,7 @@ def continuation(
         new, text, finish = told(new, finish, decoder, stops)
         seconds = time.perf_counter() - begun
         # Few tokens at a time where they come slowly, so that they are seen as they come.
-        size = max(1, min(chunk, int(len(new) * PIECE_SECONDS / max(seconds, 1e-9))))
+        size = max(least, min(chunk, int(len(new) * PIECE_SECONDS / max(seconds, 1e-9))))
         yield Piece(text, new, seconds, finish)
 
 

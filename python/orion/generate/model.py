@@ -154,7 +154,9 @@ class Model:
             yield Piece(text + decoder.flush(), ids, seconds, "length")
             return
         yield Piece(text, ids, seconds)
-        for piece in continuation(self.session, decoder, max_tokens, chunk, stops):
+        # In one call, or there is nothing to guess for.
+        least = min(drafts + 1, chunk)
+        for piece in continuation(self.session, decoder, max_tokens, chunk, stops, least=least):
             if piece.finish and drafts:
                 found = guesses(before, self.session.counters())
                 yield replace(piece, speculation=found)
