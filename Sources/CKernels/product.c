@@ -107,6 +107,38 @@ static void find_panels(const orion_kernels *kernels, const orion_product *produ
 
 // ---- a part ----
 
+// Packed weights that are wanted after those of a panel's block of terms; none for other weights.
+typedef struct {
+  const char *start;
+  size_t bytes;
+} ahead;
+
+static ahead find_ahead(const orion_product *product, orion_product_part part, size_t panel,
+                        size_t first, size_t terms) {
+  static const size_t element[] = {
+      [WEIGHTS_PANELS_F32] = sizeof(float),
+      [WEIGHTS_PANELS_F16] = sizeof(uint16_t),
+      [WEIGHTS_PANELS_I8] = sizeof(int8_t),
+  };
+  if (product->kind == WEIGHTS_STRIDED) return (ahead){0};
+  // The next panel, or the first one's next block.
+  const bool last = panel + 1 == part.panels;
+  const size_t next = part.panel + (last ? 0 : panel + 1), term = last ? first + terms : first;
+  const size_t count = orion_min(terms, product->terms - term), size = element[product->kind];
+  const size_t start = (next * product->terms + term) * PANEL * size;
+  return (ahead){(const char *)product->weights + start, count * PANEL * size};
+}
+
+// A share of them, for each tile one, so that memory works while the tiles compute.
+static void fetch_ahead(ahead wanted, size_t index, size_t shares) {
+  enum { LINE = 64 };
+  const size_t lines = orion_ceil_div(wanted.bytes, LINE);
+  const size_t end = lines * (index + 1) / shares;
+  for (size_t line = lines * index / shares; line < end; line++) {
+    __builtin_prefetch(wanted.start + line * LINE, 0, 2);
+  }
+}
+
 // One block of terms: all panels of the part by all its tiles.
 static void add_block(const orion_kernels *kernels, const orion_product *product,
                       orion_product_part part, size_t first, size_t terms, bool fresh,
@@ -130,7 +162,9 @@ static void add_block(const orion_kernels *kernels, const orion_product *product
     orion_tile tile = {.terms = terms, .panels = together, .fresh = fresh};
     find_panels(kernels, product, part.panel + p, first, tiles == 1, &tile);
     tile.sums_panel = part.columns * PANEL;
+    const ahead wanted = tiles == 1 ? (ahead){0} : find_ahead(product, part, p, first, terms);
     for (size_t t = 0; t < tiles; t++) {
+      fetch_ahead(wanted, t, tiles);
       const size_t start = tile_start(part.columns, tiles, t);
       tile.columns = tile_start(part.columns, tiles, t + 1) - start;
       tile.x = x + start * (packs ? terms : product->x_column);
