@@ -86,6 +86,8 @@ enum FileSystem {
       guard rename(temporary, path) == 0 else {
         throw failure("file \(path)", "cannot be put in place")
       }
+      // Two names of one file: the rename succeeds and leaves both.
+      unlink(temporary)
     } catch {
       unlink(temporary)
       throw error

@@ -53,4 +53,12 @@ import Testing
     _ = try make()
     #expect(TestFile.bytes(path) == bytes && damaged != bytes)
   }
+
+  @Test func aRepairLeavesNoOtherFile() throws {
+    let path = try make().path
+    // The weights are right: their new link is another name of the very file that is there.
+    try #require(TestFile.flip(path + "/model.mil"))
+    _ = try make()
+    #expect(FileSystem.names(in: path).sorted() == ["model.mil", "weights.bin"])
+  }
 }
