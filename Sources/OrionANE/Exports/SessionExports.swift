@@ -1,4 +1,4 @@
-// The C interface's functions on sessions; those on one sequence alone are in ExportsSequence.swift.
+// The C interface's functions on sessions; those on one sequence alone are in SequenceExports.swift.
 // The names are the header's.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
