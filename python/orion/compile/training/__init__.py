@@ -1,0 +1,5 @@
+"""From a family and a config to the programs of a training step, and the order they run in."""
+
+from .plan import Call, HostCall, ParameterLayout, Slot, TrainingPlan
+
+__all__ = ["Call", "HostCall", "ParameterLayout", "Slot", "TrainingPlan"]
