@@ -1,89 +1,79 @@
 /// What is known of one chip under one OS: limits, arithmetic, cost, refused ops, rules. Values only.
 ///
-/// A profile is a row in `Profiles.swift`. The simulator, the checker, the runtime and, as JSON, the
+/// A profile is a row in `Profiles/`. The simulator, the checker, the runtime and, as JSON, the
 /// Python compiler read it; no other place holds a limit of the hardware.
 public struct Profile: Sendable {
-  public let name: String
-  public let chip: String
-  public let os: String
+  public var name: String
+  public var chip: String
+  public var os: String
   /// The OS build that stands in cache paths and keys, as `24F74`.
-  public let osBuild: String
+  public var osBuild: String
   /// The architecture string the framework reports, as `h16g`.
-  public let architecture: String
-  public let dialect: Dialect
-  public let limits: Limits
-  public let arithmetic: Arithmetic
-  public let cost: Cost
+  public var architecture: String
+  public var dialect: Dialect
+  public var limits: Limits
+  public var arithmetic: Arithmetic
+  public var conduct: Conduct
+  public var cost: Cost
   /// Ops the device's compiler refuses, with the rule that says so.
-  public let refusedOps: [RefusedOp]
+  public var refusedOps: [RefusedOp]
   /// Forms that the compiler's own output takes on this profile.
-  public let preferences: Preferences
+  public var preferences: Preferences
   /// Ids of the rules of `Rules.swift` that hold here, with the severity they have on this profile.
-  public let rules: [ProfileRule]
+  public var rules: [ProfileRule]
+  /// Where the numbers come from, for whatever is printed of them.
+  public var sources: [Source]
 }
 
 /// Version of the MIL text and its opset tag.
 public struct Dialect: Sendable, Hashable {
   /// `1.0` or `1.3`.
-  public let program: String
+  public var program: String
   /// `ios15` to `ios18`.
-  public let opset: String
+  public var opset: String
 }
 
-/// Sizes that the device's compiler or loader refuses to exceed. Lengths count elements.
-public struct Limits: Sendable {
-  public let axisWidthMax: Int
-  public let axisChannelsMax: Int
-  public let matmulInnerMax: Int
-  public let rankMax: Int
-  /// Smallest last axis of a program input or output; narrower ones are padded by the host.
-  public let widthMin: Int
-  /// Widths of inputs and outputs are a multiple of this.
-  public let widthMultiple: Int
-  /// A row of a surface starts at a multiple of this many bytes.
-  public let rowAlignmentBytes: Int
-  public let loadedProgramsMax: Int
-  public let addressSpaceBytes: Int
-  public let queueDepthMax: Int
-  public let weightFilesMax: Int
-  /// fp32 tensors are allowed as inputs and outputs of a program.
-  public let takesFloat32IO: Bool
-}
+/// Where a number of a profile was seen.
+public struct Source: Sendable {
+  /// Part and field in snake case, as `limits.loaded_programs_max`; or a part alone.
+  public let field: String
+  /// Who measured it, on what.
+  public let text: String
+  /// Nobody measured it on this chip: it was taken from neighbours, as the text says.
+  public let isInterpolated: Bool
 
-/// How numbers behave between and inside ops.
-public struct Arithmetic: Sendable, Hashable {
-  public enum Storage: String, Sendable {
-    /// Every float value is stored as its declared type says, sums in fp32.
-    case declared
-    /// Every float value is rounded to fp16 at the end of the op that makes it, sums in fp32.
-    case fp16
-  }
-  public let storage: Storage
-  /// Magnitude from which a matmul or convolution result becomes infinite; `nil`: the type's own range.
-  public let macOverflowsAt: Float?
-  /// NaN never comes out: it enters as +inf, and an indeterminate result is +0.
-  public let hidesNaN: Bool
-
-  public init(storage: Storage, macOverflowsAt: Float?, hidesNaN: Bool) {
-    self.storage = storage
-    self.macOverflowsAt = macOverflowsAt
-    self.hidesNaN = hidesNaN
+  static func seen(_ field: String, _ text: String) -> Source {
+    Source(field: field, text: text, isInterpolated: false)
   }
 
-  public static let ieee = Arithmetic(storage: .declared, macOverflowsAt: nil, hidesNaN: false)
+  static func between(_ field: String, _ text: String) -> Source {
+    Source(field: field, text: text, isInterpolated: true)
+  }
 }
 
 /// Coefficients of the time model: dispatch + max(work / rate, bytes / bandwidth). Rates are per second.
 public struct Cost: Sendable {
-  public let dispatchSeconds: Double
-  public let compileSeconds: Double
-  public let loadSeconds: Double
-  public let unloadSeconds: Double
-  public let matmulFlops: Double
-  public let convFlops: Double
-  public let weightBytes: Double
-  /// Where the coefficients were measured, and which are interpolated.
-  public let source: String
+  public var dispatchSeconds: Double
+  public var compileSeconds: Double
+  public var loadSeconds: Double
+  public var unloadSeconds: Double
+  public var matmulFlops: Double
+  public var convFlops: Double
+  public var weightBytes: Double
+  /// What a process costs before its first call.
+  public var startSeconds = 0.0
+  /// Operands of one op beyond this many bytes slow it down.
+  public var opBytesMax: Int
+  /// Weights and activations of a program beyond this many bytes slow it down.
+  public var programBytesMax: Int
+  /// How many times as long work takes beyond either size.
+  public var slowdown = 2.0
+  /// Compiling a program in which a dozen branches meet in one op takes this long.
+  public var wideFanInSeconds = 0.0
+  /// A compile sooner than this after a failed one waits for the service to restart.
+  public var failurePauseSeconds = 0.0
+  /// The widths below it run slower; a multiple of it is fast.
+  public var fastWidthMultiple = 64
 }
 
 /// An op without a way onto the device.
@@ -95,19 +85,19 @@ public struct RefusedOp: Sendable {
 /// Choices that the Python compiler makes by profile.
 public struct Preferences: Sendable {
   /// `concat` may be emitted.
-  public let emitsConcat: Bool
+  public var emitsConcat = false
   /// `rsqrt` may be emitted; else `pow(x, -0.5)`.
-  public let emitsRsqrt: Bool
+  public var emitsRsqrt = false
   /// Norms are scaled by their largest element first, to stay in fp16 range.
-  public let scalesNorms: Bool
+  public var scalesNorms = true
   /// Float type of activations in the emitted MIL.
-  public let activation: String
+  public var activation = "fp16"
   /// Columns of a decode step.
-  public let decodeColumns: Int
+  public var decodeColumns = 32
   /// Columns of a step that checks drafted tokens or serves several sequences.
-  public let speculationColumns: Int
+  public var speculationColumns = 32
   /// Lengths prompts are padded to.
-  public let promptBuckets: [Int]
+  public var promptBuckets = [32, 64, 128, 256, 512, 1024]
   /// Lengths the cache is padded to.
-  public let cacheBuckets: [Int]
+  public var cacheBuckets = [128, 256, 512, 1024, 2048, 4096]
 }

@@ -8,8 +8,9 @@ extension Profile {
         "dialect",
         .object([("program", .string(dialect.program)), ("opset", .string(dialect.opset))])
       ),
-      ("limits", limits.json), ("arithmetic", arithmetic.json), ("cost", cost.json),
-      ("preferences", preferences.json),
+      ("limits", limits.json), ("arithmetic", arithmetic.json), ("conduct", conduct.json),
+      ("cost", cost.json), ("preferences", preferences.json),
+      ("sources", .array(sources.map(\.json))),
       ("refused_ops", .array(refusedOps.map(\.json))), ("rules", .array(rules.map(\.json))),
     ]).text
   }
@@ -19,13 +20,15 @@ extension Limits {
   fileprivate var json: JSONText {
     .object([
       ("axis_width_max", .integer(axisWidthMax)), ("axis_channels_max", .integer(axisChannelsMax)),
+      ("conv_input_channels_max", .integer(convInputChannelsMax)),
       ("matmul_inner_max", .integer(matmulInnerMax)), ("rank_max", .integer(rankMax)),
       ("width_min", .integer(widthMin)), ("width_multiple", .integer(widthMultiple)),
       ("row_alignment_bytes", .integer(rowAlignmentBytes)),
       ("loaded_programs_max", .integer(loadedProgramsMax)),
+      ("compiles_max", .integer(compilesMax)),
       ("address_space_bytes", .integer(addressSpaceBytes)),
       ("queue_depth_max", .integer(queueDepthMax)), ("weight_files_max", .integer(weightFilesMax)),
-      ("takes_float32_io", .bool(takesFloat32IO)),
+      ("takes_float32_io", .bool(takesFloat32IO)), ("fan_in_max", .integer(fanInMax)),
     ])
   }
 }
@@ -35,7 +38,38 @@ extension Arithmetic {
     .object([
       ("storage", .string(storage.rawValue)),
       ("mac_overflows_at", macOverflowsAt.map { .number(Double($0)) } ?? .null),
-      ("hides_nan", .bool(hidesNaN)),
+      ("hides_nan", .bool(hidesNaN)), ("flushes_sums", .bool(flushesSums)),
+      ("lane_tile", .integer(laneTile)),
+      ("lane_rounds_above", .number(Double(laneRoundsAbove))),
+      (
+        "width_slice_overflows_above",
+        widthSliceOverflowsAbove.map { .number(Double($0)) } ?? .null
+      ),
+      ("log_of_zero", logOfZero.map { .number(Double($0)) } ?? .null),
+      ("mistakes_infinity", .bool(mistakesInfinity)),
+      ("ignores_attention_mask", .bool(ignoresAttentionMask)), ("uses_tables", .bool(usesTables)),
+    ])
+  }
+}
+
+extension Conduct {
+  fileprivate var json: JSONText {
+    .object([
+      ("surface_size", .string(surfaceSize.rawValue)),
+      ("surface_bytes_min", .integer(surfaceBytesMin)), ("binding", .string(binding.rawValue)),
+      ("narrow_width", .string(narrowWidth.rawValue)),
+      ("faulting_widths", .array(faultingWidths.map { .integer($0) })),
+      ("alias_fault_routes", .array(aliasFaultRoutes.map { .string($0) })),
+      ("sole_identity_is_nan", .bool(soleIdentityIsNaN)), ("reload", .string(reload.rawValue)),
+      ("blob_offset", .string(blobOffset.rawValue)),
+    ])
+  }
+}
+
+extension Source {
+  fileprivate var json: JSONText {
+    .object([
+      ("field", .string(field)), ("text", .string(text)), ("interpolated", .bool(isInterpolated)),
     ])
   }
 }
@@ -46,7 +80,11 @@ extension Cost {
       ("dispatch_seconds", .number(dispatchSeconds)), ("compile_seconds", .number(compileSeconds)),
       ("load_seconds", .number(loadSeconds)), ("unload_seconds", .number(unloadSeconds)),
       ("matmul_flops", .number(matmulFlops)), ("conv_flops", .number(convFlops)),
-      ("weight_bytes", .number(weightBytes)), ("source", .string(source)),
+      ("weight_bytes", .number(weightBytes)), ("start_seconds", .number(startSeconds)),
+      ("op_bytes_max", .integer(opBytesMax)), ("program_bytes_max", .integer(programBytesMax)),
+      ("slowdown", .number(slowdown)), ("wide_fan_in_seconds", .number(wideFanInSeconds)),
+      ("failure_pause_seconds", .number(failurePauseSeconds)),
+      ("fast_width_multiple", .integer(fastWidthMultiple)),
     ])
   }
 }

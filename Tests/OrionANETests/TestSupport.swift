@@ -123,16 +123,8 @@ enum RetainTally {
 extension Profile {
   /// This profile with room for fewer programs.
   func with(loadedProgramsMax: Int) -> Profile {
-    let few = Limits(
-      axisWidthMax: limits.axisWidthMax, axisChannelsMax: limits.axisChannelsMax,
-      matmulInnerMax: limits.matmulInnerMax, rankMax: limits.rankMax, widthMin: limits.widthMin,
-      widthMultiple: limits.widthMultiple, rowAlignmentBytes: limits.rowAlignmentBytes,
-      loadedProgramsMax: loadedProgramsMax, addressSpaceBytes: limits.addressSpaceBytes,
-      queueDepthMax: limits.queueDepthMax, weightFilesMax: limits.weightFilesMax,
-      takesFloat32IO: limits.takesFloat32IO)
-    return Profile(
-      name: name, chip: chip, os: os, osBuild: osBuild, architecture: architecture,
-      dialect: dialect, limits: few, arithmetic: arithmetic, cost: cost, refusedOps: refusedOps,
-      preferences: preferences, rules: rules)
+    var few = self
+    few.limits.loadedProgramsMax = loadedProgramsMax
+    return few
   }
 }

@@ -9,7 +9,7 @@ struct ProgramRecord: Sendable {
   let text: String
 
   private static let magic: [UInt8] = Array("ORIONPRG".utf8)
-  private static let version: UInt32 = 1
+  private static let version: UInt32 = 2
 
   init(profile: String, arithmetic: Arithmetic, packs: [String], text: String) {
     self.profile = profile
@@ -30,8 +30,8 @@ struct ProgramRecord: Sendable {
     append(Self.version)
     append(profile)
     append(arithmetic.storage.rawValue)
-    append((arithmetic.macOverflowsAt ?? .nan).bitPattern)
-    append(UInt32(arithmetic.hidesNaN ? 1 : 0))
+    append(UInt32(arithmetic.settings.count))
+    for setting in arithmetic.settings { append(setting.bitPattern) }
     append(UInt32(packs.count))
     for pack in packs { append(pack) }
     append(text)
@@ -65,8 +65,8 @@ struct ProgramRecord: Sendable {
     }
     var reader = Reader(bytes: UnsafeRawBufferPointer(rebasing: bytes[12..<sealed]))
     guard let profile = reader.text(), let storage = reader.text(),
-      let storage = Arithmetic.Storage(rawValue: storage),
-      let limit = reader.number(UInt32.self), let hidesNaN = reader.number(UInt32.self),
+      let storage = Arithmetic.Storage(rawValue: storage), let settings = reader.settings(),
+      let arithmetic = Arithmetic(storage: storage, settings: settings),
       let count = reader.number(UInt32.self)
     else { throw damaged("it ends too early") }
     var packs: [String] = []
@@ -75,13 +75,7 @@ struct ProgramRecord: Sendable {
       packs.append(pack)
     }
     guard let text = reader.text() else { throw damaged("it ends too early") }
-    let overflow = Float(bitPattern: limit)
-    self.init(
-      profile: profile,
-      arithmetic: Arithmetic(
-        storage: storage, macOverflowsAt: overflow.isNaN ? nil : overflow,
-        hidesNaN: hidesNaN != 0),
-      packs: packs, text: text)
+    self.init(profile: profile, arithmetic: arithmetic, packs: packs, text: text)
   }
 
   private struct Reader {
@@ -92,6 +86,16 @@ struct ProgramRecord: Sendable {
       guard bytes.count >= size else { return nil }
       defer { bytes = UnsafeRawBufferPointer(rebasing: bytes[size...]) }
       return Number(littleEndian: bytes.loadUnaligned(as: type))
+    }
+
+    mutating func settings() -> [Float]? {
+      guard let count = number(UInt32.self), count <= 64 else { return nil }
+      var settings: [Float] = []
+      for _ in 0..<count {
+        guard let bits = number(UInt32.self) else { return nil }
+        settings.append(Float(bitPattern: bits))
+      }
+      return settings
     }
 
     mutating func text() -> String? {

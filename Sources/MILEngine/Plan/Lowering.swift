@@ -93,7 +93,7 @@ struct Lowering {
 
   /// How an element-wise result of a type is rounded.
   func rounding(_ type: TensorType) -> orion_rounding {
-    guard type.dtype.isFloat else { return ORION_ROUND_NONE }
+    guard type.dtype.isFloat, arithmetic.storage != .fp32 else { return ORION_ROUND_NONE }
     return arithmetic.storage == .fp16 || type.dtype == .fp16
       ? ORION_ROUND_F16 : ORION_ROUND_NONE
   }

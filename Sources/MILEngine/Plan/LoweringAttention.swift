@@ -96,7 +96,7 @@ extension Lowering {
       query: query, keys: [try view(required(node, "key"))],
       values: [try view(required(node, "value"))], masks: [],
       scale: Float(1 / Double(query.shape[query.shape.count - 1]).squareRoot()), output: target)
-    if arithmetic.storage == .declared, let mask = operand(node, "attn_mask") {
+    if !arithmetic.ignoresAttentionMask, let mask = operand(node, "attn_mask") {
       let scores = target.shape.dropLast() + [parts.keys[0].shape[query.shape.count - 2]]
       parts.masks = [try additiveMask(mask).broadcast(to: Array(scores))]
     }

@@ -1,4 +1,5 @@
 /// The joining part of lowering: concatenation, which copies only when memory is needed, and padding.
+import CKernels
 
 extension Lowering {
   /// The result is the values one after the other; they stay where they are until it is needed whole.
@@ -48,7 +49,7 @@ extension Lowering {
     let given = try context.number("constant_val", default: 0)
     let word: UInt32
     if type.dtype.isFloat {
-      let isHalf = arithmetic.storage == .fp16 || type.dtype == .fp16
+      let isHalf = rounding(type) == ORION_ROUND_F16
       word = Words.word(Float(isHalf ? HalfFloat.rounded(given) : given))
     } else {
       word = Words.word(Words.integer(given))

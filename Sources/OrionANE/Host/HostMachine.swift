@@ -11,8 +11,7 @@ enum HostMachine {
   /// The profile whose chip this machine has, else the standard one.
   static func profile() -> Profile {
     let chip = fact("machdep.cpu.brand_string") ?? ""
-    let words = chip.split(separator: " ").map(String.init)
-    return Profile.all.first { words.contains($0.chip) } ?? .standard
+    return Profile.chips.first { chip.hasSuffix(" \($0.chip)") } ?? .standard
   }
 
   /// The OS build, which the daemon's cache belongs to.

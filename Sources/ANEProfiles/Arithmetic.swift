@@ -1,0 +1,81 @@
+/// How numbers behave between and inside ops.
+public struct Arithmetic: Sendable, Hashable {
+  public enum Storage: String, Sendable {
+    /// Every float value is stored as its declared type says, sums in fp32.
+    case declared
+    /// Every float value is rounded to fp16 at the end of the op that makes it, sums in fp32.
+    case fp16
+    /// No value is rounded below fp32, whatever its type; for telling a wrong graph from a loss by
+    /// rounding.
+    case fp32
+  }
+  public var storage: Storage
+  /// Magnitude from which a matmul or convolution result becomes infinite; `nil`: the type's own range.
+  public var macOverflowsAt: Float?
+  /// NaN never comes out: it enters as +inf, and an indeterminate result is +0.
+  public var hidesNaN: Bool
+  /// Results of matmul and conv under the smallest normal fp16 number are zero.
+  public var flushesSums = false
+  /// Products are summed in tiles of this many lanes first, each rounded to fp16 where it exceeds
+  /// `laneRoundsAbove`; 0: no tiles.
+  public var laneTile = 0
+  public var laneRoundsAbove: Float = 4096
+  /// Magnitude above which a slice of the last axis that starts past 0 gives infinity; `nil`: none.
+  public var widthSliceOverflowsAbove: Float?
+  /// log(+0) where it is not -inf.
+  public var logOfZero: Float?
+  /// softplus(+inf) and softsign(+inf) are +0, and dividing by -0 is dividing by +0.
+  public var mistakesInfinity = false
+  /// `scaled_dot_product_attention` does not look at its mask.
+  public var ignoresAttentionMask: Bool
+  /// Activation functions are straight lines between 33 knots.
+  public var usesTables = false
+
+  public init(
+    storage: Storage, macOverflowsAt: Float?, hidesNaN: Bool, flushesSums: Bool = false,
+    laneTile: Int = 0, widthSliceOverflowsAbove: Float? = nil, logOfZero: Float? = nil,
+    mistakesInfinity: Bool = false, usesTables: Bool = false
+  ) {
+    self.storage = storage
+    self.macOverflowsAt = macOverflowsAt
+    self.hidesNaN = hidesNaN
+    self.flushesSums = flushesSums
+    self.laneTile = laneTile
+    self.widthSliceOverflowsAbove = widthSliceOverflowsAbove
+    self.logOfZero = logOfZero
+    self.mistakesInfinity = mistakesInfinity
+    self.usesTables = usesTables
+    ignoresAttentionMask = storage == .fp16
+  }
+
+  /// The host's.
+  public static let ieee = Arithmetic(storage: .declared, macOverflowsAt: nil, hidesNaN: false)
+  /// The engine's on most chips.
+  static let engine = Arithmetic(storage: .fp16, macOverflowsAt: 32_768, hidesNaN: false)
+  /// Without any rounding below fp32 and without the engine's ways.
+  public static let unrounded = Arithmetic(storage: .fp32, macOverflowsAt: nil, hidesNaN: false)
+}
+
+extension Arithmetic {
+  /// Every field but the storage as a number, NaN for none: what a file keeps of it.
+  public var settings: [Float] {
+    [
+      macOverflowsAt ?? .nan, hidesNaN ? 1 : 0, flushesSums ? 1 : 0, Float(laneTile),
+      laneRoundsAbove, widthSliceOverflowsAbove ?? .nan, logOfZero ?? .nan,
+      mistakesInfinity ? 1 : 0, ignoresAttentionMask ? 1 : 0, usesTables ? 1 : 0,
+    ]
+  }
+
+  /// What `settings` gave; `nil` when it is not as many.
+  public init?(storage: Storage, settings: [Float]) {
+    guard settings.count == Arithmetic.ieee.settings.count else { return nil }
+    let optional = { (value: Float) in value.isNaN ? nil : value }
+    self.init(
+      storage: storage, macOverflowsAt: optional(settings[0]), hidesNaN: settings[1] != 0,
+      flushesSums: settings[2] != 0, laneTile: Int(settings[3]),
+      widthSliceOverflowsAbove: optional(settings[5]), logOfZero: optional(settings[6]),
+      mistakesInfinity: settings[7] != 0, usesTables: settings[9] != 0)
+    laneRoundsAbove = settings[4]
+    ignoresAttentionMask = settings[8] != 0
+  }
+}

@@ -1,0 +1,61 @@
+extension Profile {
+  public static let m4macOS15 = Profile(
+    name: "m4-macos15", chip: "M4", os: "macOS 15", osBuild: "24F74", architecture: "h16g",
+    dialect: Dialect(program: "1.3", opset: "ios18"), limits: Limits(), arithmetic: .engine,
+    conduct: Conduct(faultingWidths: [14_593, 14_622]),
+    cost: Cost(
+      dispatchSeconds: 95e-6, compileSeconds: 25e-3, loadSeconds: 2e-3, unloadSeconds: 0.5e-3,
+      matmulFlops: 5.4e12, convFlops: 9.5e12, weightBytes: 80e9, opBytesMax: 4 << 20,
+      programBytesMax: 32 << 20),
+    refusedOps: RefusedOps.sweep + [RefusedOps.rsqrt],
+    preferences: Preferences(), rules: RuleLists.m4,
+    sources: [
+      .seen("limits", "compiler tables of h16 (decompiled) and sweeps on M4"),
+      .between("limits.loaded_programs_max", "127 on M5 Max, 128 on M1 and M5"),
+      .between("limits.address_space_bytes", "about 4 GiB seen on M3 Ultra and M5 Max"),
+      .seen("arithmetic", "saturation on six chips; sums and rounding by ane-guide"),
+      .seen("conduct.faulting_widths", "M4, by ANE-prefill"),
+      .between("conduct.narrow_width", "the Rust crate `ane` saw 0x1d from M1 to M5"),
+      .seen("cost.dispatch_seconds", "M4, by maderix"),
+      .seen("cost.compile_seconds", "M4: 23 to 29 ms, by maderix and dev-erik"),
+      .seen("cost.matmul_flops", "M4: 4096 cubed, by ANEForge 0.4.0"),
+      .seen("cost.conv_flops", "M4: 3x3 over 512 channels, by ANEForge 0.4.0"),
+      .between("cost.load_seconds", "M4 Max and M5"),
+      .between("cost.unload_seconds", "M5"),
+      .between("cost.weight_bytes", "M1 and M5 Max, by cores"),
+      .between("cost.op_bytes_max", "2 MB on M1, 4.7 MB on M5"),
+      .seen("cost.program_bytes_max", "M4, by maderix"),
+      .between("cost.slowdown", "products of 6144 cubed on M5 Pro"),
+    ])
+
+  public static let m4MaxMacOS15 = Profile(
+    name: "m4max-macos15", chip: "M4 Max", os: "macOS 15", osBuild: "24F74",
+    architecture: "h16s", dialect: Dialect(program: "1.3", opset: "ios18"),
+    limits: Limits(convInputChannelsMax: 31_999), arithmetic: .engine,
+    conduct: Conduct(narrowWidth: .fault, faultingWidths: [14_593, 14_622]),
+    cost: Cost(
+      dispatchSeconds: 95e-6, compileSeconds: 40e-3, loadSeconds: 4e-3, unloadSeconds: 4e-3,
+      matmulFlops: 5.4e12, convFlops: 10.9e12, weightBytes: 110e9, opBytesMax: 4 << 20,
+      programBytesMax: 32 << 20),
+    refusedOps: RefusedOps.sweep + [RefusedOps.rsqrt],
+    preferences: Preferences(), rules: RuleLists.m4,
+    sources: [
+      .seen("limits", "compiler tables of h16 (decompiled)"),
+      .seen("limits.conv_input_channels_max", "M4 Max: 32,000 refused, by the paper"),
+      .between("limits.loaded_programs_max", "127 on M5 Max, 128 on M1 and M5"),
+      .between("limits.address_space_bytes", "about 4 GiB seen on M3 Ultra and M5 Max"),
+      .seen("arithmetic", "saturation on six chips; sums and rounding by ane-guide"),
+      .between("conduct.faulting_widths", "M4, by ANE-prefill"),
+      .between("conduct.narrow_width", "code 0x9 on M3 Max, by Espresso"),
+      .seen("cost.dispatch_seconds", "M4 Max, by the paper and rustane"),
+      .seen("cost.compile_seconds", "M4 Max: 17 to 60 ms, by the paper"),
+      .seen("cost.load_seconds", "M4 Max: unload and load take about 8 ms, by the paper"),
+      .seen("cost.unload_seconds", "M4 Max: unload and load take about 8 ms, by the paper"),
+      .between("cost.matmul_flops", "M4, by ANEForge 0.4.0"),
+      .between("cost.conv_flops", "one configuration on M4 Max, by maderix"),
+      .between("cost.weight_bytes", "M1 and M5 Max, by cores"),
+      .between("cost.op_bytes_max", "2 MB on M1, 4.7 MB on M5"),
+      .between("cost.program_bytes_max", "a cliff seen on M4 and A17 Pro"),
+      .between("cost.slowdown", "products of 6144 cubed on M5 Pro"),
+    ])
+}
