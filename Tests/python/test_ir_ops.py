@@ -62,8 +62,20 @@ SAMPLES: dict[str, list[tuple[list[tuple[int, ...]], dict[str, Any]]]] = {
     "split": [(ONE, {"axis": 1, "sizes": (1, 2)})],
     "concat": [([(2, 3), (2, 1), (2, 2)], {"axis": 1}), ([(2, 3)], {"axis": 0})],
     "slice": [(ONE, {"begin": (0, 1, 0, 2), "size": (2, 2, 1, 1)})],
+    "pad": [(ONE, {"pad": (0, 0, 2, 1, 0, 3, 1, 0)})],
     "rms_norm": [([(1, 6, 1, 4), (1, 6, 1, 1)], {"axis": 1, "epsilon": 1e-5})],
     "layer_norm": [([(1, 6, 1, 4), (1, 6, 1, 1), (1, 6, 1, 1)], {"axis": 1, "epsilon": 1e-5})],
+    "gelu_gradient": [
+        ([(2, 3), (2, 3)], {}),
+        ([(2, 3), (2, 3)], {"mode": "TANH_APPROXIMATION"}),
+    ],
+    "rms_norm_gradient": [
+        ([(1, 6, 1, 4), (1, 6, 1, 1), (1, 6, 1, 4)], {"axis": 1, "epsilon": 1e-5}),
+        ([(2, 3, 6, 4), (1, 1, 6, 1), (2, 3, 6, 4)], {"axis": 2, "epsilon": 1e-5}),
+    ],
+    "layer_norm_gradient": [
+        ([(1, 6, 1, 4), (1, 6, 1, 1), (1, 6, 1, 4)], {"axis": 1, "epsilon": 1e-5})
+    ],
     "rope": [([(1, 2, 6, 4), (1, 1, 3, 4), (1, 1, 3, 4)], {})],
     "attention": [
         (
@@ -73,7 +85,19 @@ SAMPLES: dict[str, list[tuple[list[tuple[int, ...]], dict[str, Any]]]] = {
                 *[(2, 1, 4, 5), (2, 1, 4, 5), (1, 1, 5, 5)],
             ],
             {"scale": 0.5},
-        )
+        ),
+        ([(2, 3, 4, 5), (2, 1, 4, 5), (2, 1, 4, 5), (1, 1, 5, 5)], {"scale": 0.5}),
+    ],
+    "attention_gradient": [
+        (
+            [
+                *[(2, 3, 4, 5), (2, 3, 4, 5)],
+                *[(2, 1, 4, 7), (2, 1, 4, 7), (1, 1, 5, 7)],
+                *[(2, 1, 4, 5), (2, 1, 4, 5), (1, 1, 5, 5)],
+            ],
+            {"scale": 0.5},
+        ),
+        ([*[(2, 3, 4, 5)] * 2, (2, 1, 4, 5), (2, 1, 4, 5), (1, 1, 5, 5)], {"scale": 0.5}),
     ],
 }
 # Ops whose operands a device wants as constants.

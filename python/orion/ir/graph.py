@@ -91,7 +91,8 @@ class Graph:
 
         def build(*operands: Any, name: str | None = None, **attributes: Any) -> Any:
             node = self.node(op, self._values(TABLE[op], operands), attributes, name)
-            return node.results[0] if op != "split" else tuple(node.results)
+            many = op == "split" or len(node.results) > 1
+            return tuple(node.results) if many else node.results[0]
 
         return build
 

@@ -122,6 +122,14 @@ def slice_(types: Types, attributes: Attributes) -> list[TensorType]:
     return [x.with_shape(size)]
 
 
+def pad(types: Types, attributes: Attributes) -> list[TensorType]:
+    x, edges = types[0], tuple(attributes["pad"])
+    fits = len(edges) == 2 * x.rank and all(n >= 0 for n in edges)
+    require(fits, f"pad {list(edges)} has not two counts for each axis of {x}")
+    counts = zip(x.shape, edges[0::2], edges[1::2], strict=True)
+    return [x.with_shape(tuple(n + before + after for n, before, after in counts))]
+
+
 def broadcast_shapes(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     if all(shape == shapes[0] for shape in shapes):
         return shapes[0]

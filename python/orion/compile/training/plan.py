@@ -18,7 +18,7 @@ overwritten. `calls[:plan.forward]` end with the loss: they are what an evaluati
 Names of slots:
 
     w:<key>            parameter as programs read it         g:<key>           its gradient
-    h:<layer>          stream into a layer; the last one     d:<layer>         gradient of that stream
+    h:<layer>          stream into a layer; the last one     d:<layer>         its gradient
                        goes into the head
     t:<layer>:<name>   tap: kept for the backward program    mask, cos, sin    `constants`
     logits:<tile>      [1, rows, 1, B*S]                     dlogits:<tile>    its gradient

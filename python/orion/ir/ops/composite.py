@@ -6,6 +6,7 @@ Letters: D head size, G query heads per key head, K key heads, L positions, S ne
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -81,19 +82,39 @@ def attention_shape(types: Types, attributes: Attributes) -> list[TensorType]:
     return [query]
 
 
+def rms_norm_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    return tuple(g.rms_norm_gradient(n.x, n.weight, dy, axis=n["axis"], epsilon=n["epsilon"]))
+
+
+def layer_norm_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    dx, dweight = g.layer_norm_gradient(n.x, n.weight, dy, axis=n["axis"], epsilon=n["epsilon"])
+    return (dx, dweight, dy)
+
+
+def rope_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    """Turned back by the same angles, which are no variables."""
+    return (g.rope(dy, n.cos, g.mul(n.sin, -1.0)), None, None)
+
+
+def attention_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    query, *segments = n.operands
+    return tuple(g.attention_gradient(query, dy, segments, scale=n["scale"]))
+
+
 # fmt: off
 ROWS = (
     # x / sqrt(mean of squares along axis + epsilon) * weight
     Op("rms_norm",   "x weight",      "axis:int epsilon:float", norm_shape, rms_norm,
-       composite=True),
+       rms_norm_gradient, composite=True),
     # (x - mean) / sqrt(variance + epsilon) * weight + bias
     Op("layer_norm", "x weight bias", "axis:int epsilon:float", norm_shape, layer_norm,
-       composite=True),
+       layer_norm_gradient, composite=True),
     # x [.., D, S], cos and sin [.., D/2, S]: elements i and i + D/2 of a column turn as a pair by
     # that column's angle i.
-    Op("rope",       "x cos sin",     "", rope_shape, rope, composite=True),
+    Op("rope",       "x cos sin",     "", rope_shape, rope, rope_gradient, composite=True),
     # query [K, G, D, S]; segments of key [K, 1, D, L], value [K, 1, D, L], mask [1, 1, S, L]:
     # softmax over all segments' positions of key . query * scale + mask, then values so weighted.
-    Op("attention",  "query segments*", "scale:float", attention_shape, attention, composite=True),
+    Op("attention",  "query segments*", "scale:float", attention_shape, attention,
+       attention_gradient, composite=True),
 )
 # fmt: on

@@ -26,21 +26,6 @@ def gelu(x: Array, mode: str) -> Array:
     return (0.5 * x * (1 + erf(x / math.sqrt(2)))).astype(x.dtype)
 
 
-def gelu_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
-    """With gelu(x) = x share(x): share(x) + x share'(x)."""
-    if n["mode"] == "TANH_APPROXIMATION":
-        root, cube = math.sqrt(2 / math.pi), 0.044715
-        square = g.square(n.x)
-        t = g.tanh(g.mul(g.mul(n.x, root), g.add(g.mul(square, cube), 1.0)))
-        inner = g.mul(g.add(g.mul(square, 3 * cube), 1.0), root)
-        slope = g.mul(g.mul(g.sub(1.0, g.square(t)), inner), 0.5)
-    else:
-        t = g.erf(g.mul(n.x, math.sqrt(0.5)))
-        slope = g.mul(g.exp(g.mul(g.square(n.x), -0.5)), 1 / math.sqrt(2 * math.pi))
-    share = g.mul(g.add(t, 1.0), 0.5)
-    return (g.mul(dy, g.add(share, g.mul(n.x, slope))),)
-
-
 def erf_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
     slope = g.exp(g.mul(g.square(n.x), -1.0))
     return (g.mul(dy, g.mul(slope, 2 / math.sqrt(math.pi))),)
@@ -57,14 +42,28 @@ def clip(x: Array, low: float, high: float) -> Array:
     return np.minimum(np.maximum(x, low), high)
 
 
-def where_at_least(g: Any, x: Any, bound: Any, dy: Any) -> Any:
-    """`dy` where x >= bound, else 0."""
-    return g.select(g.greater_equal(x, bound), dy, g.mul(dy, 0.0))
+def parted(g: Any, condition: Any, dy: Any) -> tuple[Any, Any]:
+    """`dy` where the condition holds, and where it does not; 0 elsewhere."""
+    zero = g.full(dy.type, 0.0)
+    return g.select(condition, dy, zero), g.select(condition, zero, dy)
+
+
+def maximum_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    # Of two equal operands the first counts as the larger.
+    return parted(g, g.greater_equal(n.x, n.y), dy)
+
+
+def minimum_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    return parted(g, g.greater_equal(n.y, n.x), dy)
+
+
+def relu_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    return (parted(g, g.greater_equal(0.0, n.x), dy)[1],)
 
 
 def clip_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
-    inside = where_at_least(g, n.x, n["low"], dy)
-    return (g.select(g.greater_equal(n["high"], n.x), inside, g.mul(dy, 0.0)),)
+    inside = parted(g, g.greater_equal(n.x, n["low"]), dy)[0]
+    return (parted(g, g.greater_equal(n["high"], n.x), inside)[0],)
 
 
 def pow_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
@@ -94,11 +93,9 @@ ROWS = (
        lambda g, n, dy: (g.div(dy, n.y), g.mul(g.div(g.mul(dy, n.result), n.y), -1.0)),
        mil("real_div x y")),
     Op("maximum", "x y",    "",         broadcast,  np.maximum,
-       lambda g, n, dy: (where_at_least(g, n.x, n.y, dy), where_at_least(g, n.y, n.x, dy)),
-       mil("maximum x y")),
+       maximum_gradient, mil("maximum x y")),
     Op("minimum", "x y",    "",         broadcast,  np.minimum,
-       lambda g, n, dy: (where_at_least(g, n.y, n.x, dy), where_at_least(g, n.x, n.y, dy)),
-       mil("minimum x y")),
+       minimum_gradient, mil("minimum x y")),
     Op("pow",     "x y",    "",         broadcast,  np.power,
        pow_gradient, mil("pow x y")),
     Op("exp",     "x",      "",         same_float, np.exp,
@@ -119,11 +116,11 @@ ROWS = (
     Op("tanh",    "x",      "",         same_float, np.tanh,
        lambda g, n, dy: (g.mul(dy, g.sub(1.0, g.square(n.result))),), mil("tanh x")),
     Op("gelu",    "x",      "mode:text=EXACT", same_float, gelu,
-       gelu_gradient, mil("gelu x")),
+       lambda g, n, dy: (g.gelu_gradient(n.x, dy, mode=n["mode"]),), mil("gelu x")),
     Op("erf",     "x",      "",         same_float, lambda x: erf(x).astype(x.dtype),
        erf_gradient, mil("erf x")),
     Op("relu",    "x",      "",         same_float, lambda x: np.maximum(x, 0),
-       lambda g, n, dy: (where_at_least(g, n.x, 0.0, dy),), mil("relu x")),
+       relu_gradient, mil("relu x")),
     Op("clip",    "x",      "low:float high:float", same_float,
        clip,
        clip_gradient, mil("clip x", {"low": "alpha", "high": "beta"})),
@@ -135,8 +132,7 @@ ROWS = (
        None, mil("greater_equal x y")),
     Op("equal",   "x y",    "",         comparison, np.equal, None, mil("equal x y")),
     Op("select",  "condition a b", "",  select,     np.where,
-       lambda g, n, dy: (None, g.select(n.condition, dy, g.mul(dy, 0.0)),
-                         g.select(n.condition, g.mul(dy, 0.0), dy)),
+       lambda g, n, dy: (None, *parted(g, n.condition, dy)),
        mil("select cond a b")),
 )
 # fmt: on

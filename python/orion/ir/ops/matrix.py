@@ -39,15 +39,17 @@ def linear_meaning(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def linear_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    """Products with the flags set, so that nothing is turned over."""
     batch, channels, height, width = n.x.type.shape
     out = n.weight.type.shape[0]
     columns = height * width
     dy_flat = g.reshape(dy, shape=(batch, out, columns))
     x_flat = g.reshape(n.x, shape=(batch, channels, columns))
+    weight = g.reshape(n.weight, shape=(1, out, channels))
+    dx = g.matmul(weight, dy_flat, transpose_x=True)
     each = g.matmul(dy_flat, x_flat, transpose_y=True)
-    total = g.reduce_sum(each, axes=(0,), keep_dims=False)
-    dx = g.linear(dy, g.transpose(n.weight, perm=(1, 0, 2, 3)))
-    return (dx, g.reshape(total, shape=n.weight.type.shape))
+    total = each if batch == 1 else g.reduce_sum(each, axes=(0,))
+    return (g.reshape(dx, shape=n.x.type.shape), g.reshape(total, shape=n.weight.type.shape))
 
 
 POINTWISE = mil(

@@ -46,8 +46,10 @@ def mean_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
 
 
 def extreme_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
-    chosen = g.equal(n.x, kept(g, n, n.result))
-    return (g.select(chosen, spread(g, n, dy), g.full(n.x.type, 0.0)),)
+    """Equal extremes share it evenly."""
+    chosen = g.cast(g.equal(n.x, kept(g, n, n.result)), dtype=n.x.type.dtype)
+    count = g.reduce_sum(chosen, axes=n["axes"])
+    return (g.mul(chosen, g.div(kept(g, n, dy), count)),)
 
 
 def softmax_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..row import Op, mil
-from ..shapes import concat, reshape, slice_, split, transpose
+from ..shapes import concat, pad, reshape, slice_, split, transpose
 
 
 def split_meaning(x: np.ndarray, axis: int, sizes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
@@ -16,6 +16,22 @@ def split_meaning(x: np.ndarray, axis: int, sizes: tuple[int, ...]) -> tuple[np.
 
 def slice_meaning(x: np.ndarray, begin: tuple[int, ...], size: tuple[int, ...]) -> np.ndarray:
     return x[tuple(slice(b, b + n) for b, n in zip(begin, size, strict=True))]
+
+
+def pad_meaning(x: np.ndarray, pad: tuple[int, ...]) -> np.ndarray:
+    return np.pad(x, list(zip(pad[0::2], pad[1::2], strict=True)))
+
+
+def pad_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    return (g.slice(dy, begin=n["pad"][0::2], size=n.x.type.shape),)
+
+
+def slice_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
+    """Zeros where nothing was taken."""
+    edges: list[int] = []
+    for begin, size, length in zip(n["begin"], n["size"], n.x.type.shape, strict=True):
+        edges += [begin, length - begin - size]
+    return (g.pad(dy, pad=edges),)
 
 
 def concat_gradient(g: Any, n: Any, dy: Any) -> tuple[Any, ...]:
@@ -40,6 +56,9 @@ ROWS = (
     Op("concat",    "values*", "axis:int", concat, np.concatenate, concat_gradient,
        mil("concat values", interleave=False)),
     Op("slice",     "x", "begin:ints size:ints", slice_, slice_meaning,
-       None, mil("slice_by_size x")),
+       slice_gradient, mil("slice_by_size x")),
+    # Zeros before and after: `pad` holds both counts for each axis in turn.
+    Op("pad",       "x", "pad:ints", pad, pad_meaning,
+       pad_gradient, mil("pad x", mode="constant", constant_val=0.0)),
 )
 # fmt: on
