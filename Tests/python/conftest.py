@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,3 +74,29 @@ def orion() -> Callable[..., SimpleNamespace]:
         return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
 
     return run
+
+
+# How many random cases of each op ran where: (op, device) -> cases.
+OP_COUNTS: Counter[tuple[str, str]] = Counter()
+
+
+@pytest.fixture(scope="session")
+def op_counts() -> Counter[tuple[str, str]]:
+    return OP_COUNTS
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Prints a line for each op that was compared."""
+    if not OP_COUNTS:
+        return
+    columns = sorted({column for _, column in OP_COUNTS})
+    terminalreporter.section("random cases by op")
+    for op in sorted({op for op, _ in OP_COUNTS}):
+        counts = "  ".join(f"{column} {OP_COUNTS[op, column]}" for column in columns)
+        terminalreporter.write_line(f"{op:40s} {counts}")
+    totals = "  ".join(
+        f"{column} {sum(n for (_, where), n in OP_COUNTS.items() if where == column)}"
+        for column in columns
+    )
+    ops = len({op for op, _ in OP_COUNTS})
+    terminalreporter.write_line(f"{ops} ops: {totals}")
