@@ -51,12 +51,39 @@ public struct Node: Sendable {
   public var operands: [String: Operand]
   public var outputs: [ValueID]
   public var span: SourceSpan
-  public init(op: String, operands: [String: Operand], outputs: [ValueID], span: SourceSpan) {
+  /// The blocks inside it, in written order; what they take from outside is the operand
+  /// `NestedFunction.operand` too.
+  public var blocks: [NestedFunction]
+  public init(
+    op: String, operands: [String: Operand], outputs: [ValueID], span: SourceSpan,
+    blocks: [NestedFunction] = []
+  ) {
     self.op = op
     self.operands = operands
     self.outputs = outputs
     self.span = span
+    self.blocks = blocks
   }
+}
+
+/// A block inside an operation, as a function: its inputs are the block's parameters and behind them
+/// the values that it takes from outside.
+public struct NestedFunction: Sendable {
+  /// The operand of a node that stands for all values its blocks take from outside.
+  static let operand = "captured"
+  public var function: CheckedFunction
+  /// Values of the function around it, for the last inputs.
+  public var captures: [ValueID]
+}
+
+/// A tensor that stays with a loaded program between runs.
+public struct CheckedState: Sendable {
+  public var name: String
+  public var type: TensorType
+  /// What it holds before a run.
+  public var input: ValueID
+  /// What it holds after a run; `nil` when the function never writes it.
+  public var output: ValueID?
 }
 
 /// A function in single-assignment order. Inline literals have become constants.
@@ -69,9 +96,11 @@ public struct CheckedFunction: Sendable {
   public var inputs: [ValueID]
   /// In the order of the return tuple.
   public var outputs: [ValueID]
+  /// In declared order.
+  public var states: [CheckedState]
   public init(
     name: String, opset: String, values: [Value], nodes: [Node], inputs: [ValueID],
-    outputs: [ValueID]
+    outputs: [ValueID], states: [CheckedState] = []
   ) {
     self.name = name
     self.opset = opset
@@ -79,6 +108,12 @@ public struct CheckedFunction: Sendable {
     self.nodes = nodes
     self.inputs = inputs
     self.outputs = outputs
+    self.states = states
+  }
+
+  /// Types of the inputs and outputs.
+  var signature: (inputs: [TensorType], outputs: [TensorType]) {
+    (inputs.map { values[$0].type }, outputs.map { values[$0].type })
   }
 }
 

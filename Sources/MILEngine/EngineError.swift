@@ -6,6 +6,10 @@ public enum EngineError: Error, Sendable {
   case damaged(String)
   /// The file system refused; says what and why.
   case file(String)
+  /// A run could not go on; says why.
+  case stopped(String)
+  /// A run was asked to stop.
+  case cancelled
 
   static func program(_ message: String, rule: String) -> EngineError {
     .program(DiagnosticList([Diagnostic(message, rule: rule)]))
@@ -15,7 +19,8 @@ public enum EngineError: Error, Sendable {
   public var message: String {
     switch self {
     case .program(let list): list.diagnostics.map(\.message).joined(separator: "; ")
-    case .damaged(let message), .file(let message): message
+    case .damaged(let message), .file(let message), .stopped(let message): message
+    case .cancelled: "cancelled"
     }
   }
 }

@@ -36,10 +36,14 @@ public final class ExecutableFunction: Sendable {
   public let inputs: [ExecutablePort]
   /// In the order of the return tuple.
   public let outputs: [ExecutablePort]
+  /// What stays between runs.
+  public let states: [ExecutablePort]
   public let work: Work
 
   let plan: Plan
   private let constants: ConstantMemory
+  private let stateMemory: StateMemory
+  private let requests = StopRequests()
   /// Scratch memory that no call is using.
   private let idle = Mutex<[Scratch]>([])
 
@@ -49,6 +53,8 @@ public final class ExecutableFunction: Sendable {
     name = function.name
     inputs = function.inputs.map { Self.port(function.values[$0]) }
     outputs = function.outputs.map { Self.port(function.values[$0]) }
+    states = function.states.map { ExecutablePort(name: $0.name, type: $0.type) }
+    stateMemory = StateMemory(function.states)
     self.plan = plan
     self.constants = constants
     self.work = work
@@ -58,12 +64,35 @@ public final class ExecutableFunction: Sendable {
     ExecutablePort(name: value.name, type: value.type)
   }
 
-  /// Computes the outputs from the inputs. Several calls may run at once; an output may be the
-  /// memory of an input.
+  /// Computes the outputs from the inputs, and what the states hold from then on. Several calls may
+  /// run at once, those of a function with states one after the other; an output may be the memory of
+  /// an input.
   public func run(inputs: [MemoryView], outputs: [MemoryView]) throws(EngineError) {
-    try check(inputs, plan.inputs, "input")
-    try check(outputs, plan.outputs, "output")
+    try check(inputs, self.inputs.count, plan.inputs, "input")
+    try check(outputs, self.outputs.count, plan.outputs, "output")
+    guard !states.isEmpty else { return try compute(inputs: inputs, outputs: outputs) }
+    try stateMemory.hold { (before, after) throws(EngineError) in
+      try compute(inputs: inputs + before, outputs: outputs + after)
+    }
+  }
+
+  /// Makes the calls that run now end soon with `EngineError.cancelled`. From any thread.
+  public func cancel() { requests.ask() }
+
+  /// Fills a state, or all, with zeros, as it was before the first run.
+  public func resetStates() throws(EngineError) { try stateMemory.reset() }
+
+  /// Copies what a state holds to or from dense memory of its type.
+  public func state(
+    _ index: Int, _ body: (UnsafeMutableRawBufferPointer) -> Void
+  ) throws(EngineError) {
+    try stateMemory.access(index, body)
+  }
+
+  private func compute(inputs: [MemoryView], outputs: [MemoryView]) throws(EngineError) {
     let scratch = try takeScratch()
+    defer { idle.withLock { $0.append(scratch) } }
+    scratch.control.begin()
     for (index, (port, memory)) in zip(plan.inputs, inputs).enumerated() {
       let isKept = port.isReturned && meets(inputs: index, inputs, outputs)
       if port.canUse(memory), !isKept {
@@ -81,21 +110,25 @@ public final class ExecutableFunction: Sendable {
       scratch.bases[port.view.buffer] =
         isDirect ? outputs[index].address : scratch.home(port.view.buffer)
     }
-    let frame = Frame(bases: scratch.bases)
-    for step in plan.steps { step.run(frame) }
+    let frame = Frame(bases: scratch.bases, control: scratch.control)
+    for step in plan.steps {
+      if scratch.control.mustStop { break }
+      step.run(frame)
+    }
+    if let fault = scratch.control.fault { throw .stopped(fault) }
+    if scratch.control.isCancelled { throw .cancelled }
     for (port, memory) in zip(plan.outputs, outputs) {
       let source = frame.address(port.view.place)
       if source != memory.address { port.write(source, into: memory) }
     }
-    idle.withLock { $0.append(scratch) }
   }
 
   private func check(
-    _ views: [MemoryView], _ ports: [Plan.Port], _ kind: String
+    _ views: [MemoryView], _ count: Int, _ ports: [Plan.Port], _ kind: String
   ) throws(EngineError) {
-    guard views.count == ports.count else {
+    guard views.count == count else {
       throw .program(
-        "function `\(name)` has \(ports.count) \(kind)s, but \(views.count) were given",
+        "function `\(name)` has \(count) \(kind)s, but \(views.count) were given",
         rule: "wrong-arguments")
     }
     for (index, (view, port)) in zip(views, ports).enumerated()
@@ -108,7 +141,7 @@ public final class ExecutableFunction: Sendable {
 
   private func takeScratch() throws(EngineError) -> Scratch {
     if let scratch = idle.withLock({ $0.popLast() }) { return scratch }
-    return try Scratch(plan, constants)
+    return try Scratch(plan, constants, RunControl(requests))
   }
 
   /// Whether an input lies where an output will.
@@ -131,10 +164,14 @@ public final class ExecutableFunction: Sendable {
 final class Scratch: @unchecked Sendable {
   /// The base of each buffer; those of inputs and outputs are set by each call.
   let bases: UnsafeMutablePointer<UnsafeMutableRawPointer>
+  let control: RunControl
   private let arena: UnsafeMutableRawPointer
   private let slots: [Int?]
 
-  init(_ plan: Plan, _ constants: ConstantMemory) throws(EngineError) {
+  init(
+    _ plan: Plan, _ constants: ConstantMemory, _ control: RunControl
+  ) throws(EngineError) {
+    self.control = control
     arena = try AlignedMemory.allocate(plan.arenaBytes)
     slots = plan.slots
     bases = .allocate(capacity: max(plan.buffers.count, 1))

@@ -37,6 +37,10 @@ public struct Work: Sendable, Hashable {
       {
         constants.insert(value)
       }
+      // A block counts once, however often it runs.
+      for block in node.blocks {
+        add(Work(Lowering(block.function, arithmetic: lowering.arithmetic)))
+      }
       guard let flops = OpTable.row(named: node.op)?.flops,
         let count = try? flops(lowering.arguments(node))
       else { continue }
@@ -45,7 +49,15 @@ public struct Work: Sendable, Hashable {
       case .conv(let number): convFlops += number
       }
     }
-    weightBytes = constants.reduce(0) { $0 + bytes($1) }
-    activationBytes += function.inputs.reduce(0) { $0 + bytes($1) }
+    weightBytes += constants.reduce(0) { $0 + bytes($1) }
+    activationBytes += Plan.arguments(of: function).reduce(0) { $0 + bytes($1) }
+  }
+
+  private mutating func add(_ other: Work) {
+    matmulFlops += other.matmulFlops
+    convFlops += other.convFlops
+    weightBytes += other.weightBytes
+    activationBytes += other.activationBytes
+    opCount += other.opCount
   }
 }

@@ -125,8 +125,8 @@ final class Daemon: Sendable {
       return .compile(
         isRefused ? "CompilationFailure" : "InvalidMILProgram",
         diagnostics: list.text(file: source.path))
-    case .damaged(let what), .file(let what):
-      return Failure(.fileAccess, in: source.method, what)
+    case .damaged, .file, .stopped, .cancelled:
+      return Failure(.fileAccess, in: source.method, error.message)
     }
   }
 

@@ -4,8 +4,8 @@
 enum ArgumentList {
   /// Ops that run when the program is compiled; before ios18 their arguments stand among the attributes.
   static let constexprPrefix = "constexpr_"
-  /// The one parameter of MIL that takes several values.
-  static let variadic = "values"
+  /// The parameters of MIL that take several values.
+  static let variadic = ["values", "loop_vars"]
 
   static func arguments(of operation: Operation) -> [Argument] {
     guard operation.op.hasPrefix(constexprPrefix) else { return operation.arguments }
@@ -50,9 +50,9 @@ extension FunctionChecker {
   mutating func operand(_ argument: Argument, of operation: Operation) -> Operand? {
     let label = "\(operation.outputs.first?.name ?? operation.op).\(argument.name)"
     guard case .list(let members) = argument.value else {
-      return value(argument.value, label).map { .one($0) }
+      return value(argument.value, argument.name, of: operation, label).map { .one($0) }
     }
-    guard argument.name == ArgumentList.variadic else {
+    guard ArgumentList.variadic.contains(argument.name) else {
       fault(
         "argument `\(argument.name)` of `\(operation.op)` takes one value, but a list came",
         rule: "type-mismatch", at: argument.span)
@@ -66,17 +66,28 @@ extension FunctionChecker {
     }
     var ids: [ValueID] = []
     for (index, member) in members.enumerated() {
-      if let id = value(member, "\(label).\(index)") { ids.append(id) }
+      if let id = value(member, argument.name, of: operation, "\(label).\(index)") {
+        ids.append(id)
+      }
     }
     return ids.count == members.count ? .many(ids) : nil
   }
 
   /// The value of a reference, or a literal made a constant called `label`.
-  private mutating func value(_ given: ArgumentValue, _ label: String) -> ValueID? {
+  private mutating func value(
+    _ given: ArgumentValue, _ argument: String, of operation: Operation, _ label: String
+  ) -> ValueID? {
     switch given {
     case .reference(let reference):
-      guard case .value(let id) = meaning(of: reference) else { return nil }
-      return id
+      switch meaning(of: reference) {
+      case .value(let id): return id
+      case .state(let index):
+        return content(ofState: index, argument, of: operation, at: reference.span)
+      case .other(let type):
+        faults.append(DeclaredType(type, reference, version).refusal)
+        return nil
+      case .faulty: return nil
+      }
     case .literal(let literal):
       var id: ValueID?
       attempt { (checker) throws(Diagnostic) in

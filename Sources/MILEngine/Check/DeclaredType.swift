@@ -16,19 +16,29 @@ struct DeclaredType {
     self.version = version
   }
 
+  /// Of a constant where `reference` uses it.
+  init(_ type: MILType, _ reference: Reference, _ version: String) {
+    (self.type, name, span) = (type, reference.name, reference.span)
+    self.version = version
+  }
+
+  /// Says that the type is none that can be computed with.
+  var refusal: Diagnostic {
+    Diagnostic(
+      "\(subject) is a \(kind), which cannot run here: expected a tensor or a scalar; \(remedy)",
+      rule: "unsupported-type", at: span)
+  }
+
   /// The tensor that it is; other types and unknown sizes are faults.
   func tensor() throws(Diagnostic) -> TensorType {
-    guard case .tensor(let dtype, let dimensions) = type else {
-      throw Diagnostic(
-        "\(subject) is a \(kind), which cannot run here: expected a tensor or a scalar; \(remedy)",
-        rule: "unsupported-type", at: span)
-    }
+    guard let (dtype, dimensions) = elements else { throw refusal }
     let unknown = dimensions.indices.filter { dimensions[$0] == .unknown }
     guard unknown.isEmpty else {
       let list = unknown.map(String.init).joined(separator: ", ")
       throw Diagnostic(
         "dimension \(list) of \(subject) is `?` in \(type.text(version: version)); write a number"
-          + " there to run the program", rule: "unknown-dimension", at: span)
+          + " there to run the program, or give the function default shapes",
+        rule: "unknown-dimension", at: span)
     }
     let shape = dimensions.map { dimension in
       if case .fixed(let length) = dimension { length } else { 0 }
@@ -41,9 +51,25 @@ struct DeclaredType {
     return TensorType(dtype, shape)
   }
 
-  /// Compares with what the op gives.
+  /// A buffer is the tensor of its shape: how it lies in memory is the device's.
+  private var elements: (DType, [Dimension])? {
+    switch type {
+    case .tensor(let dtype, let dimensions): return (dtype, dimensions)
+    case .buffer(let dtype, let properties):
+      return properties.first { $0.name == "shape" }.map { (dtype, $0.values.map { .fixed($0) }) }
+    default: return nil
+    }
+  }
+
+  /// Compares with what the op gives; a size left open is the op's.
   func compare(with inferred: TensorType, of op: String) throws(Diagnostic) {
-    if try tensor() == inferred { return }
+    if let (dtype, dimensions) = elements, dtype == inferred.dtype,
+      dimensions.count == inferred.shape.count,
+      zip(dimensions, inferred.shape).allSatisfy({ $0 == .unknown || $0 == .fixed($1) })
+    {
+      return
+    }
+    _ = elements == nil ? try tensor() : inferred
     throw Diagnostic(
       "\(subject) is declared \(type.text(version: version)), but `\(op)` gives"
         + " \(inferred.text(version: version)); correct the declaration or what the op is given",

@@ -1,48 +1,81 @@
-/// Checks one function: names, ops, arguments and types. Literals are `LiteralDecoder`'s.
+/// Checks one function, or a block inside one: names, ops, arguments and types. Literals are
+/// `LiteralDecoder`'s, states `StateChecking.swift`'s, what a block sees `BlockChecking.swift`'s.
 struct FunctionChecker {
   /// What a name stands for.
   enum Name {
     case value(ValueID)
+    /// A state of this number.
+    case state(Int)
+    /// A constant of a type that no op takes: a list, a dict, a tuple.
+    case other(MILType)
     /// Defined, but by something faulty; its uses are not blamed.
     case faulty
   }
 
-  let function: Function
+  let name: String
+  let opset: String
+  let parameters: [Binding]
+  let body: Block
+  let span: SourceSpan
   let version: String
+  /// Sizes of the inputs whose types leave them open.
+  let sizes: FlexibleSizes
   var weights: ModelDirectory
-  private(set) var faults: [Diagnostic] = []
-  private(set) var values: [Value] = []
-  private(set) var nodes: [Node] = []
-  private var names: [String: Name] = [:]
-  private var places: [String: SourceSpan] = [:]
+  var faults: [Diagnostic] = []
+  var values: [Value] = []
+  var nodes: [Node] = []
+  var names: [String: Name] = [:]
+  var places: [String: SourceSpan] = [:]
+  var states: [CheckingState] = []
+  /// The function or block around this block; `nil` for a function.
+  var outer: OuterScope?
   /// Where the function first defines each name, seen from outside the order of statements.
   private let definitions: [String: SourceSpan]
   /// Values that are known when the program is compiled though no literal: results of ops that fold.
-  private(set) var knownEarly: Set<ValueID> = []
+  var knownEarly: Set<ValueID> = []
   private var decoded: [ValueID: ConstantValue] = [:]
 
   init(_ function: Function, version: String, weights: ModelDirectory) {
-    self.function = function
+    (name, opset, span) = (function.name, function.opset, function.span)
+    (parameters, body) = (function.parameters, function.body)
+    sizes = FlexibleSizes(function)
     self.version = version
     self.weights = weights
-    definitions = Dictionary(
-      function.body.operations.flatMap(\.outputs).map { ($0.name, $0.span) },
+    definitions = Self.definitions(in: function.body)
+  }
+
+  /// For a block inside an operation of what `outer` checks.
+  init(_ block: NestedBlock, at span: SourceSpan, in outer: FunctionChecker) {
+    (name, opset, self.span) = (block.name, outer.opset, span)
+    (parameters, body) = (block.parameters, block.body)
+    sizes = FlexibleSizes(isOpen: outer.sizes.isOpen)
+    version = outer.version
+    weights = outer.weights
+    places = outer.places
+    self.outer = OuterScope(outer)
+    definitions = Self.definitions(in: block.body)
+  }
+
+  private static func definitions(in block: Block) -> [String: SourceSpan] {
+    Dictionary(
+      block.operations.flatMap(\.outputs).map { ($0.name, $0.span) },
       uniquingKeysWith: { first, _ in first })
   }
 
   mutating func run() -> CheckedFunction {
-    checkOpset(function.opset, at: function.span)
+    if outer == nil { checkOpset(opset, at: span) }
     var inputs: [ValueID] = []
-    for parameter in function.parameters {
+    for parameter in parameters {
       attempt { (checker) throws(Diagnostic) in
         if let id = try checker.input(parameter) { inputs.append(id) }
       }
     }
-    for operation in function.body.operations { check(operation) }
+    for operation in body.operations { check(operation) }
     let outputs = self.outputs()
     return CheckedFunction(
-      name: function.name, opset: function.opset, values: values, nodes: nodes, inputs: inputs,
-      outputs: outputs)
+      name: name, opset: opset, values: values, nodes: nodes,
+      inputs: inputs + (outer?.captured.map(\.inside) ?? []), outputs: outputs,
+      states: checkedStates)
   }
 
   // MARK: Faults
@@ -61,7 +94,7 @@ struct FunctionChecker {
     faults.count < 50 ? Suggestion.text(for: name, among: known) : nil
   }
 
-  private mutating func checkOpset(_ opset: String, at span: SourceSpan) {
+  mutating func checkOpset(_ opset: String, at span: SourceSpan) {
     if Checker.opsets.contains(opset) { return }
     fault(
       "opset `\(opset)` is not known; write one of \(Checker.opsets.joined(separator: ", "))",
@@ -71,7 +104,7 @@ struct FunctionChecker {
   // MARK: Names
 
   /// Gives a name its meaning; a second definition is a fault.
-  private mutating func define(_ binding: Binding, as name: Name) {
+  mutating func define(_ binding: Binding, as name: Name) {
     if let first = places[binding.name] {
       fault(
         "`\(binding.name)` is defined already, at line \(first.start.line); every value is defined"
@@ -91,13 +124,13 @@ struct FunctionChecker {
 
   /// What a use of a name means here; a name without meaning is a fault.
   mutating func meaning(of reference: Reference) -> Name {
-    if let name = names[reference.name] { return name }
+    if let name = names[reference.name] ?? adopt(reference.name) { return name }
     if let later = definitions[reference.name] {
       fault(
         "`\(reference.name)` is used before line \(later.start.line) defines it; move the"
           + " definition up", rule: "use-before-definition", at: reference.span)
     } else {
-      let hint = suggestion(for: reference.name, among: names.keys)
+      let hint = suggestion(for: reference.name, among: visibleNames)
       fault(
         "unknown value `\(reference.name)`; \(hint ?? "define it first")", rule: "unknown-value",
         at: reference.span)
@@ -111,7 +144,11 @@ struct FunctionChecker {
 
   private mutating func input(_ parameter: Binding) throws(Diagnostic) -> ValueID? {
     do throws(Diagnostic) {
-      let type = try DeclaredType(parameter, version: version).tensor()
+      if case .state(let inner) = parameter.type {
+        try state(parameter, inner)
+        return nil
+      }
+      let type = try DeclaredType(sizes.closed(parameter), version: version).tensor()
       guard type.dtype != .string else {
         throw Diagnostic(
           "input `\(parameter.name)` is a string; expected numbers or bools",
@@ -135,20 +172,28 @@ struct FunctionChecker {
   private mutating func outputs() -> [ValueID] {
     var outputs: [ValueID] = []
     var seen: Set<String> = []
-    let results = function.body.results
-    if results.isEmpty {
+    if body.results.isEmpty, outer == nil, !states.contains(where: \.isWritten) {
       fault(
-        "function `\(function.name)` returns nothing; name its results after `->`",
-        rule: "no-output", at: function.span)
+        "function `\(name)` returns nothing; name its results after `->`", rule: "no-output",
+        at: span)
     }
-    for result in results {
-      guard seen.insert(result.name).inserted else {
+    for result in body.results {
+      // The values that a block gives have places, not names.
+      guard seen.insert(result.name).inserted || outer != nil else {
         fault(
           "`\(result.name)` is returned twice; return each value once", rule: "duplicate-output",
           at: result.span)
         continue
       }
-      if case .value(let id) = meaning(of: result) { outputs.append(id) }
+      switch meaning(of: result) {
+      case .value(let id): outputs.append(id)
+      case .state:
+        fault(
+          "`\(result.name)` is a state, which stays with the program; return what `read_state`"
+            + " gives", rule: "unsupported-type", at: result.span)
+      case .other(let type): faults.append(DeclaredType(type, result, version).refusal)
+      case .faulty: break
+      }
     }
     return outputs
   }
@@ -161,13 +206,6 @@ struct FunctionChecker {
       attempt { (checker) throws(Diagnostic) in try checker.constant(operation) }
       return
     }
-    guard operation.nested.isEmpty else {
-      fault(
-        "`\(operation.op)` carries nested blocks, which cannot run here; compute both branches and"
-          + " `select`, or unroll the loop", rule: "unsupported-op", at: operation.opSpan)
-      defineOutputs(of: operation, types: nil)
-      return
-    }
     guard let row = OpTable.row(named: operation.op) else {
       let hint = suggestion(for: operation.op, among: OpTable.rows.map(\.name))
       fault(
@@ -177,15 +215,31 @@ struct FunctionChecker {
       defineOutputs(of: operation, types: nil)
       return
     }
-    let operands = operands(of: operation, row)
-    let types = operands.flatMap { infer(operation, row, $0) }
+    guard operation.nested.count == row.blockCount else {
+      fault(
+        "`\(operation.op)` takes \(row.blockCount) nested blocks, but \(operation.nested.count)"
+          + " came", rule: "unsupported-op", at: operation.opSpan)
+      defineOutputs(of: operation, types: nil)
+      return
+    }
+    var operands = isStateMissing(operation) ? nil : operands(of: operation, row)
+    let blocks = self.blocks(of: operation)
+    if let blocks, !blocks.isEmpty {
+      operands?[NestedFunction.operand] = .many(blocks.flatMap(\.captures))
+    }
+    let types = blocks.flatMap { blocks in operands.flatMap { infer(operation, row, $0, blocks) } }
     let outputs = defineOutputs(of: operation, types: types)
-    guard let operands, let types, outputs.count == types.count else { return }
+    guard let blocks, let operands, let types, outputs.count >= operation.outputs.count,
+      outputs.count == types.count
+    else { return }
     if row.fold != nil, operands.values.flatMap(\.ids).allSatisfy(isKnown) {
       knownEarly.formUnion(outputs)
     }
-    nodes.append(
-      Node(op: operation.op, operands: operands, outputs: outputs, span: operation.span))
+    let node = Node(
+      op: operation.op, operands: operands, outputs: outputs, span: operation.span, blocks: blocks)
+    if sizes.isOpen, settle(node) { return }
+    nodes.append(node)
+    note(node, writtenBy: operation)
   }
 
   /// Names the results. Where no types were inferred the declared ones stand, so that what follows is
@@ -202,12 +256,16 @@ struct FunctionChecker {
       ids.append(addValue(output.name, type, nil, at: output.span))
       define(output, as: .value(ids[ids.count - 1]))
     }
+    // What is written to a state has no name.
+    for type in types?.dropFirst(operation.outputs.count) ?? [] {
+      ids.append(addValue(operation.op, type, nil, at: operation.span))
+    }
     return ids
   }
 
   /// The types that the op's rule gives, when they are the declared ones.
   private mutating func infer(
-    _ operation: Operation, _ row: OpRow, _ operands: [String: Operand]
+    _ operation: Operation, _ row: OpRow, _ operands: [String: Operand], _ blocks: [NestedFunction]
   ) -> [TensorType]? {
     let declared = operation.outputs.map { DeclaredType($0, version: version) }
     var types: [String: [TensorType]] = [:]
@@ -217,11 +275,12 @@ struct FunctionChecker {
       if case .one(let id) = operand { constants[name] = constantValue(id) }
     }
     let context = InferenceContext(
-      op: operation.op, opset: operation.version ?? function.opset, span: operation.span,
-      types: types, constants: constants, declared: declared.compactMap { try? $0.tensor() })
+      op: operation.op, opset: operation.version ?? opset, span: operation.span,
+      types: types, constants: constants, declared: declared.compactMap { try? $0.tensor() },
+      blocks: blocks.map(\.function.signature))
     do throws(Diagnostic) {
       let inferred = try row.infer(context)
-      guard inferred.count == declared.count else {
+      guard inferred.count == declared.count + (row.isSilent ? 1 : 0) else {
         throw Diagnostic(
           "`\(operation.op)` gives \(inferred.count) values here, but \(declared.count) are"
             + " declared; declare one for each", rule: "type-mismatch", at: operation.span)
@@ -237,57 +296,11 @@ struct FunctionChecker {
   }
 
   /// The content of a constant that stands in the text.
-  private mutating func constantValue(_ id: ValueID) -> ConstantValue? {
+  mutating func constantValue(_ id: ValueID) -> ConstantValue? {
     if let known = decoded[id] { return known }
     guard let source = values[id].constant else { return nil }
     decoded[id] = ConstantValue(type: values[id].type, source: source)
     return decoded[id]
-  }
-
-  // MARK: Constants
-
-  /// `T name = const()[val = T(…)]`; old writers give `val` as an argument.
-  private mutating func constant(_ operation: Operation) throws(Diagnostic) {
-    guard operation.outputs.count == 1, let output = operation.outputs.first else {
-      for output in operation.outputs { define(output, as: .faulty) }
-      throw Diagnostic(
-        "`const` defines one value, but \(operation.outputs.count) are declared",
-        rule: "type-mismatch", at: operation.span)
-    }
-    do throws(Diagnostic) {
-      let given = (operation.attributes + operation.arguments).first { $0.name == "val" }
-      guard let given, case .literal(let literal) = given.value else {
-        throw Diagnostic(
-          "`const` needs an attribute `val` with a typed literal, as val = int32(1)",
-          rule: "missing-argument", at: operation.opSpan)
-      }
-      let (type, source) = try decode(literal)
-      try DeclaredType(output, version: version).compare(with: type, of: "const")
-      define(output, as: .value(addValue(output.name, type, source, at: output.span)))
-    } catch {
-      define(output, as: .faulty)
-      throw error
-    }
-  }
-
-  /// The type and content of a literal; a record of a weight file is looked up and compared.
-  mutating func decode(_ literal: Literal) throws(Diagnostic) -> (TensorType, ConstantSource) {
-    let type = try DeclaredType(literal.type, at: literal.span, version: version).tensor()
-    guard case .blob(let name, let offset) = literal.payload else {
-      return (type, try LiteralDecoder.decode(literal, as: type))
-    }
-    do throws(Diagnostic) {
-      let path = try ModelDirectory.relativePath(name)
-      guard BlobFormat.codes[type.dtype] != nil else {
-        throw Diagnostic(
-          "a weight file cannot hold \(type.dtype.rawValue); write the values into the text",
-          rule: "blob")
-      }
-      _ = try weights.file(at: path)?.bytes(at: offset, as: type)
-      return (type, .blob(path: path, offset: offset))
-    } catch {
-      throw Diagnostic(error.message, rule: error.rule, at: literal.span)
-    }
   }
 }
 

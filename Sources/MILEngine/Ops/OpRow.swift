@@ -16,12 +16,18 @@ struct OpRow: Sendable {
   let lower: Lower
   /// Operations that count as work of their own; `nil` for ops that only pass over memory.
   let flops: Flops?
+  /// Blocks inside an operation of this kind.
+  let blockCount: Int
+  /// The result has no name in the text: it is written to a state.
+  let isSilent: Bool
 
   init(
-    _ name: String, _ parameters: [Parameter], infer: @escaping Infer, flops: Flops? = nil,
-    fold: Fold? = nil, lower: @escaping Lower
+    _ name: String, _ parameters: [Parameter], blocks: Int = 0, isSilent: Bool = false,
+    infer: @escaping Infer, flops: Flops? = nil, fold: Fold? = nil, lower: @escaping Lower
   ) {
     self.name = name
+    blockCount = blocks
+    self.isSilent = isSilent
     self.parameters = parameters
     self.infer = infer
     self.fold = fold
@@ -83,6 +89,8 @@ struct InferenceContext: Sendable {
   let constants: [String: ConstantValue]
   /// Types declared for the outputs, for ops whose result type is the declaration's (`cast`, `const`).
   let declared: [TensorType]
+  /// The types that the operation's blocks take and give.
+  var blocks: [(inputs: [TensorType], outputs: [TensorType])] = []
 }
 
 /// A small constant, decoded.

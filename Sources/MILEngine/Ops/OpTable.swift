@@ -2,7 +2,7 @@
 enum OpTable {
   static let rows: [OpRow] =
     elementwise + activations + comparisons + reductions + normalizations + products + convolutions
-    + shapes + slices + gathers + compressed
+    + shapes + slices + gathers + compressed + controlFlow
 
   /// The row of the op called `name`, or `nil`.
   static func row(named name: String) -> OpRow? { byName[name] }

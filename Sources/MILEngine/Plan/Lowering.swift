@@ -48,9 +48,9 @@ struct Lowering {
     for node in function.nodes {
       for value in Set(node.operands.values.flatMap(\.ids)) { uses[value] += 1 }
     }
-    for value in function.outputs { uses[value] += 1 }
+    for value in Plan.results(of: function) { uses[value] += 1 }
     self.uses = uses
-    for (index, value) in function.inputs.enumerated() {
+    for (index, value) in Plan.arguments(of: function).enumerated() {
       let shape = function.values[value].type.shape
       forms[value] = .view(View(buffer: buffers.count, shape: shape))
       buffers.append(Buffer(kind: .input(index), count: Shape.count(shape) ?? 0))
@@ -171,7 +171,11 @@ struct Lowering {
         "`\(function.values[value].name)` must be a numeric constant; it is not",
         rule: "not-constant", at: function.values[value].span)
     }
-    let request = ConstantRequest(content: content, form: form)
+    return buffer(of: ConstantRequest(content: content, form: form))
+  }
+
+  /// The buffer of a constant, also one that a block asks for.
+  mutating func buffer(of request: ConstantRequest) -> Int {
     if let buffer = requestBuffers[request] { return buffer }
     buffers.append(Buffer(kind: .constant(requests.count), count: request.byteCount / 4))
     requests.append(request)

@@ -27,12 +27,13 @@ struct Plan: Sendable {
   /// Plans a checked function.
   init(_ function: CheckedFunction, arithmetic: Arithmetic) throws(Diagnostic) {
     var lowering = Lowering(function, arithmetic: arithmetic)
-    for value in function.inputs { try Self.checkPort(function.values[value]) }
-    for value in function.outputs { try Self.checkPort(function.values[value]) }
+    let arguments = Self.arguments(of: function)
+    let results = Self.results(of: function)
+    for value in arguments + results { try Self.checkPort(function.values[value]) }
     try lowering.lowerNodes()
     var outputs: [Port] = []
     var bound: Set<Int> = []
-    for value in function.outputs {
+    for value in results {
       let view = try lowering.denseView(value)
       let buffer = lowering.buffers[view.buffer]
       let isWhole =
@@ -44,8 +45,8 @@ struct Plan: Sendable {
           isReturned: true))
     }
     self.outputs = outputs
-    inputs = function.inputs.indices.map { index in
-      let type = lowering.type(function.inputs[index])
+    inputs = arguments.indices.map { index in
+      let type = lowering.type(arguments[index])
       return Port(
         type: type, view: View(buffer: index, shape: type.shape), isWhole: true,
         rounds: type.dtype == .fp32 && arithmetic.storage == .fp16,
@@ -56,6 +57,16 @@ struct Plan: Sendable {
     requests = lowering.requests
     (slots, arenaBytes) = Liveness.slots(
       buffers: buffers, steps: steps, outputs: outputs.map(\.view.buffer))
+  }
+
+  /// The inputs, and behind them what the states hold before a run.
+  static func arguments(of function: CheckedFunction) -> [ValueID] {
+    function.inputs + function.states.map(\.input)
+  }
+
+  /// The outputs, and behind them what the written states hold after a run.
+  static func results(of function: CheckedFunction) -> [ValueID] {
+    function.outputs + function.states.compactMap(\.output)
   }
 
   private static func checkPort(_ value: Value) throws(Diagnostic) {

@@ -101,6 +101,8 @@ final class HostBackend: Backend {
     case .damaged(let what):
       OrionError(.file, "program \(source.function): \(what); clear the cache and try again")
     case .file(let what): OrionError(.file, "program \(source.function): \(what)")
+    case .stopped(let what): OrionError(.device, "program \(source.function): \(what)")
+    case .cancelled: OrionError(.cancelled, "program \(source.function): cancelled")
     }
   }
 }

@@ -39,7 +39,10 @@ final class HostProgram: LoadedProgram {
     do throws(EngineError) {
       try function.run(inputs: views.0, outputs: views.1)
     } catch {
-      throw OrionError(.device, "program \(function.name): \(error)")
+      if case .cancelled = error {
+        throw OrionError(.cancelled, "program \(function.name): cancelled before it was done")
+      }
+      throw OrionError(.device, "program \(function.name): \(error.message)")
     }
     backend.count { $0.evals += 1 }
   }

@@ -17,6 +17,7 @@ struct Place: Sendable, Hashable {
 /// Where the buffers of a plan are during one call.
 struct Frame {
   let bases: UnsafeMutablePointer<UnsafeMutableRawPointer>
+  let control: RunControl
 
   func address(_ place: Place) -> UnsafeMutableRawPointer {
     bases[place.buffer] + 4 * place.offset
