@@ -39,6 +39,7 @@ public final class ExecutableFunction: Sendable {
   /// What stays between runs.
   public let states: [ExecutablePort]
   public let work: Work
+  public let traits: FunctionTraits
 
   let plan: Plan
   private let constants: ConstantMemory
@@ -58,6 +59,7 @@ public final class ExecutableFunction: Sendable {
     self.plan = plan
     self.constants = constants
     self.work = work
+    traits = FunctionTraits(function)
   }
 
   private static func port(_ value: Value) -> ExecutablePort {

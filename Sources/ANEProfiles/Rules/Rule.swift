@@ -7,6 +7,9 @@ public struct Rule: Sendable {
     case crash
     case slow
     case invalidProgram = "invalid program"
+
+    /// The device's compiler refuses the program; all else shows when it is loaded or run.
+    public var isSeenByCompiler: Bool { self == .compileFailure || self == .invalidProgram }
   }
   /// Short name, as `concat-arguments`; the name of its text test.
   public let id: String

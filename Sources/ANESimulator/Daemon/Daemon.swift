@@ -39,6 +39,8 @@ final class Daemon: Sendable {
     var nextHandle: UInt64 = 1
     var loadedBytes = 0
     var seconds = 0.0
+    /// When the last compile failed; the service restarts then.
+    var lastFailure: Double?
   }
 
   private let profile: Profile
@@ -51,6 +53,7 @@ final class Daemon: Sendable {
     self.profile = profile
     self.cache = cache
     self.surfaceBytes = surfaceBytes
+    state.withLock { $0.seconds = profile.cost.startSeconds }
   }
 
   var counters: DaemonCounters { state.withLock { $0.counters } }
@@ -61,10 +64,37 @@ final class Daemon: Sendable {
   // MARK: Compiling
 
   func compile(_ source: ModelSource) throws(Failure) {
-    state.withLock {
-      $0.seconds += profile.cost.compileSeconds
-      $0.counters.compiles += 1
+    try beginCompile()
+    do throws(Failure) {
+      try place(source)
+    } catch {
+      state.withLock { $0.lastFailure = $0.seconds }
+      throw error
     }
+  }
+
+  /// Counts the compile, where the process has one left, and waits for the service.
+  private func beginCompile() throws(Failure) {
+    let (cost, limit) = (profile.cost, profile.limits.compilesMax)
+    let isSpent = state.withLock { state in
+      if let failed = state.lastFailure {
+        state.seconds = max(state.seconds, failed + cost.failurePauseSeconds)
+        state.lastFailure = nil
+      }
+      state.seconds += cost.compileSeconds
+      guard state.counters.compiles < limit else { return true }
+      state.counters.compiles += 1
+      return false
+    }
+    guard isSpent else { return }
+    throw .compile(
+      "()",
+      diagnostics: "\(limit) programs were compiled in this process and \(profile.name) compiles no"
+        + " more; continue in a new process")
+  }
+
+  /// Compiles into the cache.
+  private func place(_ source: ModelSource) throws(Failure) {
     let text = try text(of: source)
     let entry = cache.entry(of: source)
     guard Files.makeDirectory(entry) else {
@@ -72,9 +102,12 @@ final class Daemon: Sendable {
         .fileAccess, in: source.method, "the cache \(entry) cannot be made: \(Files.lastError)")
     }
     do {
-      _ = try CompiledProgram.compile(
+      let report = try CompiledProgram.compile(
         text: text, modelDirectory: source.directory, profile: profile, directory: entry,
         packs: cache.packs)
+      if report.traits.contains(where: { $0.fanIn > profile.limits.fanInMax }) {
+        state.withLock { $0.seconds += profile.cost.wideFanInSeconds }
+      }
     } catch {
       throw failure(error, source)
     }
@@ -216,22 +249,27 @@ final class Daemon: Sendable {
 
   // MARK: Evaluating
 
-  func evaluate(_ program: LoadedProgram, _ request: RequestObject) throws(Failure) {
-    let evaluation = try Evaluation(program, request, profile)
+  func evaluate(_ program: LoadedProgram, _ request: RequestObject, route: String = "client")
+    throws(Failure)
+  {
+    let evaluation = try Evaluation(program, request, profile, route: route)
     state.withLock {
-      $0.seconds += evaluation.procedure.work.seconds(on: profile.cost)
+      $0.seconds += evaluation.procedure.seconds(on: profile.cost)
       $0.counters.evals += 1
     }
     try evaluation.run()
   }
 }
 
-extension Work {
+extension ExecutableFunction {
   /// Modelled time of one request: the dispatch, and then the arithmetic or the memory, whichever
-  /// takes longer.
+  /// takes longer; longer still where operands or the program leave the engine's own memory.
   fileprivate func seconds(on cost: Cost) -> Double {
-    let arithmetic = matmulFlops / cost.matmulFlops + convFlops / cost.convFlops
-    let memory = Double(weightBytes + activationBytes) / cost.weightBytes
-    return cost.dispatchSeconds + max(arithmetic, memory)
+    let arithmetic = work.matmulFlops / cost.matmulFlops + work.convFlops / cost.convFlops
+    let bytes = work.weightBytes + work.activationBytes
+    let isLarge =
+      traits.largestOperandBytes > cost.opBytesMax || bytes > cost.programBytesMax
+    let seconds = max(arithmetic, Double(bytes) / cost.weightBytes)
+    return cost.dispatchSeconds + seconds * (isLarge ? cost.slowdown : 1)
   }
 }

@@ -9,9 +9,13 @@ struct Evaluation {
   /// In declared order.
   private let inputs: [MemoryView]
   private let outputs: [MemoryView]
-  private let written: [Surface]
+  private let written: [(surface: Surface, operand: Operand)]
+  private let profile: Profile
 
-  init(_ program: LoadedProgram, _ request: RequestObject, _ profile: Profile) throws(Failure) {
+  init(
+    _ program: LoadedProgram, _ request: RequestObject, _ profile: Profile,
+    route: String = "client"
+  ) throws(Failure) {
     let (index, inputs, outputs) = try request.bindings()
     guard program.procedures.indices.contains(index) else {
       throw .evaluation(
@@ -20,10 +24,15 @@ struct Evaluation {
     }
     let layout = program.layout.procedures[index]
     procedure = program.procedures[index]
-    let limits = profile.limits
-    self.inputs = try Evaluation.place(inputs, on: layout.inputs, "input", layout.name, limits)
-    self.outputs = try Evaluation.place(outputs, on: layout.outputs, "output", layout.name, limits)
-    written = outputs.map(\.surface)
+    self.profile = profile
+    let desk = SurfaceDesk(function: layout.name, profile: profile)
+    let read = try desk.place(inputs, on: layout.inputs, "input")
+    let written = try desk.place(outputs, on: layout.outputs, "output")
+    try desk.checkApart(read, written, route: route)
+    try Geometry(procedure, layout, profile).check()
+    self.inputs = read.map(\.view)
+    self.outputs = written.map(\.view)
+    self.written = written.map { ($0.surface, $0.operand) }
   }
 
   func run() throws(Failure) {
@@ -32,55 +41,55 @@ struct Evaluation {
     } catch {
       throw .evaluation(status: 0x16, "the engine stopped: \(error.message)")
     }
-    for surface in written { surface.touch() }
+    for (surface, operand) in written {
+      if let value = constantResult { operand.fill(surface.memory, with: value) }
+      surface.touch()
+    }
   }
 
-  /// Matches surfaces with operands by symbol, one for each; returned in declared order.
-  private static func place(
-    _ bindings: [RequestObject.Binding], on operands: [Operand], _ side: String,
-    _ function: String, _ limits: Limits
-  ) throws(Failure) -> [MemoryView] {
-    var rows = [MemoryView?](repeating: nil, count: operands.count)
-    for binding in bindings {
-      guard let operand = operands.first(where: { $0.symbol == binding.symbol }) else {
-        throw .evaluation(
-          status: 0x2,
-          "\(side) symbol \(binding.symbol) is none of procedure \(function)'s"
-            + " (\(operands.map { "\($0.symbol) \($0.name)" }.joined(separator: ", ")))")
-      }
-      guard rows[operand.position] == nil else {
-        throw .evaluation(
-          status: 0x1d, "\(side) \(operand.name) of procedure \(function) has two surfaces")
-      }
-      try check(binding.surface.geometry, for: operand, side, limits)
-      rows[operand.position] = MemoryView(
-        address: binding.surface.memory, rowBytes: operand.rowStride)
+  /// What every output is filled with where the engine does not do as it is told.
+  private var constantResult: Float? {
+    let conduct = profile.conduct
+    if conduct.soleIdentityIsNaN, procedure.traits.endsInIdentity { return .nan }
+    let isNarrow = (procedure.inputs + procedure.outputs).contains {
+      !profile.limits.takes(width: $0.type.shape.last ?? 1)
     }
-    let missing = operands.filter { rows[$0.position] == nil }.map(\.name)
-    guard missing.isEmpty else {
-      throw .evaluation(
-        status: 0x1d,
-        "procedure \(function) has \(operands.count) \(side)s, the request binds"
-          + " \(bindings.count); missing: \(missing.joined(separator: ", "))")
-    }
-    return rows.compactMap { $0 }
+    return conduct.narrowWidth == .zeros && isNarrow ? 0 : nil
+  }
+}
+
+/// The widths that the engine can address.
+private struct Geometry {
+  let procedure: ExecutableFunction
+  let name: String
+  let profile: Profile
+
+  init(_ procedure: ExecutableFunction, _ layout: ProcedureLayout, _ profile: Profile) {
+    self.procedure = procedure
+    name = layout.name
+    self.profile = profile
   }
 
-  /// The surface holds all rows at the stride that the attributes give.
-  private static func check(
-    _ surface: Surface.Geometry, for operand: Operand, _ side: String, _ limits: Limits
-  ) throws(Failure) {
-    guard surface.allocationBytes >= operand.byteCount else {
+  func check() throws(Failure) {
+    let range = profile.conduct.faultingWidths
+    if let first = range.first, let last = range.last,
+      let width = procedure.traits.widths.first(where: { (first...last).contains($0) })
+    {
       throw .evaluation(
         status: 0x1d,
-        "\(side) \(operand.name) needs a surface of \(operand.byteCount) bytes (rows"
-          + " \(operand.rowStride) bytes apart), it has \(surface.allocationBytes)")
+        "procedure \(name) has a tensor \(width) wide; widths from \(first) to \(last) fault")
     }
-    guard surface.height <= 1 || surface.bytesPerRow % limits.rowAlignmentBytes == 0 else {
-      throw .evaluation(
-        status: 0x1d,
-        "\(side) \(operand.name) has a surface with rows of \(surface.bytesPerRow) bytes;"
-          + " expected a multiple of \(limits.rowAlignmentBytes)")
+    let narrow = (procedure.inputs + procedure.outputs).first {
+      !profile.limits.takes(width: $0.type.shape.last ?? 1)
+    }
+    guard let narrow else { return }
+    let reason =
+      "\(narrow.name) of procedure \(name) is \(narrow.type.shape.last ?? 1) wide; expected at"
+      + " least \(profile.limits.widthMin) and a multiple of \(profile.limits.widthMultiple)"
+    switch profile.conduct.narrowWidth {
+    case .zeros: return
+    case .fault: throw .evaluation(status: 0x16, reason)
+    case .refusal: throw .evaluation(status: 0x1d, reason)
     }
   }
 }

@@ -10,6 +10,8 @@ public struct CompileReport: Sendable {
   public let warnings: [Diagnostic]
   /// Bytes of the pack.
   public let packedBytes: Int
+  /// In the order of the text.
+  public let traits: [FunctionTraits]
 }
 
 public struct CompiledProgram {
@@ -44,7 +46,8 @@ public struct CompiledProgram {
     try record.write(to: "\(directory)/\(fileName)")
     return CompileReport(
       functions: program.functions.map(\.name), warnings: warnings,
-      packedBytes: layout.requests.isEmpty ? 0 : layout.byteCount)
+      packedBytes: layout.requests.isEmpty ? 0 : layout.byteCount,
+      traits: program.functions.map { FunctionTraits($0) })
   }
 
   /// Maps and verifies checksums; `EngineError.damaged` when a byte differs or the format is another.
@@ -105,15 +108,17 @@ public struct CompiledProgram {
     return plans
   }
 
-  /// The rules' warnings; their errors are thrown.
+  /// The errors of rules that the device's compiler knows are thrown; all else that the rules say is
+  /// given back, as the device finds out when it runs.
   private static func applyRules(
     _ tree: SyntaxTree, _ program: CheckedProgram, _ profile: Profile
   ) throws(EngineError) -> [Diagnostic] {
     guard profile.name != Profile.cpu.name else { return [] }
     let found = RuleChecker.check(tree, program, profile: profile)
-    guard !found.contains(where: { $0.severity == .error }) else {
-      throw .program(DiagnosticList(found))
+    let isRefused = found.contains {
+      $0.severity == .error && Rule.named($0.rule)?.symptom.isSeenByCompiler != false
     }
+    guard !isRefused else { throw .program(DiagnosticList(found)) }
     return found
   }
 }

@@ -8,6 +8,7 @@ final class AppleBackend: Backend {
   let client: ClientRoute
   let slots: ProgramSlots
   let reader: ProgramReader
+  let fitting: SurfaceFitting
   private let log: CallLog
   private let caches: CacheDirectory
   private let identity: FileIdentity
@@ -25,6 +26,7 @@ final class AppleBackend: Backend {
     self.reader = reader
     identity = caches.identity
     log = CallLog(trace: options.trace, failCall: options.failCall)
+    fitting = SurfaceFitting(profile.conduct)
     slots = ProgramSlots(limit: profile.limits.loadedProgramsMax)
     client = try ClientRoute(library, log: log)
   }

@@ -96,8 +96,9 @@ final class AppleProgram: SlotHolder {
   func evaluate(inputs: [SurfaceStorage], outputs: [SurfaceStorage]) throws(OrionError) {
     let route = backend.client
     let now = try current()
+    let (read, written) = try backend.fitting.fit(inputs: inputs, outputs: outputs)
     try route.foreign.enter { () throws(OrionError) in
-      try route.evaluate(now.model, now.binding, inputs: inputs, outputs: outputs)
+      try route.evaluate(now.model, now.binding, inputs: read, outputs: written)
     }
     backend.count { $0.evals += 1 }
   }

@@ -81,10 +81,10 @@ final class ClientRoute: Sendable {
     return try ModelAttributes(attributes.reference, function: function, foreign)
   }
 
-  /// Runs a procedure over surfaces that are bound by symbol.
+  /// Runs a procedure over what stands for its surfaces, in declared order.
   func evaluate(
-    _ model: ForeignObject, _ binding: ProgramBinding, inputs: [SurfaceStorage],
-    outputs: [SurfaceStorage]
+    _ model: ForeignObject, _ binding: ProgramBinding, inputs: [ForeignObject],
+    outputs: [ForeignObject]
   ) throws(OrionError) {
     let request = try request(binding, inputs: inputs, outputs: outputs)
     var fault: Reference?
@@ -109,10 +109,10 @@ final class ClientRoute: Sendable {
   }
 
   private func request(
-    _ binding: ProgramBinding, inputs: [SurfaceStorage], outputs: [SurfaceStorage]
+    _ binding: ProgramBinding, inputs: [ForeignObject], outputs: [ForeignObject]
   ) throws(OrionError) -> ForeignObject {
-    let inputArray = try foreign.makeArray(inputs.map(\.object.reference))
-    let outputArray = try foreign.makeArray(outputs.map(\.object.reference))
+    let inputArray = try foreign.makeArray(binding.inputOrder.map { inputs[$0].reference })
+    let outputArray = try foreign.makeArray(binding.outputOrder.map { outputs[$0].reference })
     let made = try messenger.send(
       ClientMessages.request,
       as: (@convention(c) (

@@ -1,8 +1,13 @@
-/// Ports of a loaded program in declared order, and the symbols that surfaces are bound by in that order.
+/// Ports of a loaded program in declared order, and the symbols that surfaces are bound by. A request
+/// lists surfaces by rising symbol, which is also the order of their names: it is then right for a driver
+/// that looks at the symbols, and for one that goes by the order alone.
 final class ProgramBinding: Sendable {
   let function: String
   let inputs: [Port]
   let outputs: [Port]
+  /// Which port each surface of a request belongs to.
+  let inputOrder: [Int]
+  let outputOrder: [Int]
   let inputSymbols: ForeignObject
   let outputSymbols: ForeignObject
   let procedure: ForeignObject
@@ -18,8 +23,10 @@ final class ProgramBinding: Sendable {
     let outputs = try Self.match(signature.outputs, attributes.outputs, "output", function)
     self.inputs = inputs.map(\.port)
     self.outputs = outputs.map(\.port)
-    inputSymbols = try Self.numbers(inputs.map(\.symbol), foreign)
-    outputSymbols = try Self.numbers(outputs.map(\.symbol), foreign)
+    inputOrder = inputs.indices.sorted { inputs[$0].symbol < inputs[$1].symbol }
+    outputOrder = outputs.indices.sorted { outputs[$0].symbol < outputs[$1].symbol }
+    inputSymbols = try Self.numbers(inputOrder.map { inputs[$0].symbol }, foreign)
+    outputSymbols = try Self.numbers(outputOrder.map { outputs[$0].symbol }, foreign)
     procedure = try foreign.makeNumber(attributes.procedure)
     let symbols = { (bound: [Bound]) in
       bound.map { "\($0.port.name)=\($0.symbol)" }.joined(separator: " ")

@@ -64,9 +64,10 @@ def layers_that_fit(bytes_each: int, profile: Mapping[str, Any]) -> int:
 
 def check_count(groups: int, profile: Mapping[str, Any]) -> None:
     """The programs of one step and the head must be loaded together; those of others may wait."""
-    limit = profile["limits"]["loaded_programs_max"]
+    limits = profile["limits"]
+    limit = min(limits["loaded_programs_max"], limits.get("compiles_max", groups + 1))
     if groups + 1 > limit:
         raise UsageError(
-            f"{profile['name']} holds {limit} programs at once, but a step would take {groups} and"
+            f"{profile['name']} takes {limit} programs at once, but a step would take {groups} and"
             " the head; put more layers into a program"
         )
