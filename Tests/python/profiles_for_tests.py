@@ -25,6 +25,7 @@ M4: dict[str, Any] = {
     "dialect": {"program": "1.3", "opset": "ios18"},
     "limits": LIMITS,
     "arithmetic": {"storage": "fp16", "mac_overflows_at": 32768.0, "hides_nan": False},
+    "cost": {"matmul_flops": 5.4e12, "weight_bytes": 80e9},
     "refused_ops": [
         {"op": op, "rule": "no-path"}
         for op in ("gather", "reduce_argmax", "scatter", "cumsum", "band_part", "identity")
@@ -49,6 +50,7 @@ CPU: dict[str, Any] = {
     | {"width_min": 1, "width_multiple": 1, "rank_max": 8}
     | {"loaded_programs_max": 1 << 20, "address_space_bytes": 1 << 46},
     "arithmetic": {"storage": "declared", "mac_overflows_at": None, "hides_nan": False},
+    "cost": {"matmul_flops": 150e9, "weight_bytes": 30e9},
     "refused_ops": [],
     "preferences": {
         "emits_concat": True,

@@ -57,9 +57,9 @@ def spread(graph: Graph, node: Node, wanted: set[Value], collected: dict[Value, 
             continue
         if share is None:
             raise OrionError(f"{node.op} has no gradient for %{operand.name}: {node_text(node)}")
-        share = sum_to(graph, share, operand.type.shape)
+        whole = sum_to(graph, share, operand.type.shape)
         earlier = collected.get(operand)
-        collected[operand] = share if earlier is None else graph.add(earlier, share)
+        collected[operand] = whole if earlier is None else graph.add(earlier, whole)
 
 
 def drop_unused(graph: Graph, nodes: Sequence[Node], kept: Sequence[Value]) -> None:

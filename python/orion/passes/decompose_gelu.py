@@ -23,7 +23,6 @@ from typing import Any
 
 from ..ir import Graph, Value
 
-
 # Where a share is 0 or 1.
 FLAT = 10.0
 

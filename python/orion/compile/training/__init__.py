@@ -1,5 +1,13 @@
 """From a family and a config to the programs of a training step, and the order they run in."""
 
+from .make import make_training_plan
 from .plan import Call, HostCall, ParameterLayout, Slot, TrainingPlan
 
-__all__ = ["Call", "HostCall", "ParameterLayout", "Slot", "TrainingPlan"]
+__all__ = [
+    "Call",
+    "HostCall",
+    "ParameterLayout",
+    "Slot",
+    "TrainingPlan",
+    "make_training_plan",
+]

@@ -20,7 +20,7 @@ Names of slots:
     w:<key>            parameter as programs read it         g:<key>           its gradient
     h:<layer>          stream into a layer; the last one     d:<layer>         its gradient
                        goes into the head
-    t:<layer>:<name>   tap: kept for the backward program    mask, cos, sin    `constants`
+    t:<layer>:<name>   tap, kept for the backward program    mask, cos, sin    `constants`
     logits:<tile>      [1, rows, 1, B*S]                     dlogits:<tile>    its gradient
     dropout:<layer>:<target>   written by the host before each microbatch, where adapters drop out
 """

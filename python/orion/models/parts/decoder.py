@@ -8,7 +8,8 @@ from ...ir import Graph, Value
 
 
 def is_first(layers: Sequence[int]) -> bool:
-    return layers[0] == 0
+    """No layers at all are what comes before the first."""
+    return not layers or layers[0] == 0
 
 
 def read_stream(g: Graph, channels: int, columns: int, layers: Sequence[int]) -> Value:

@@ -1,0 +1,229 @@
+"""Makes the plan of a training step: pieces, their calls in order, and the slots between them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...errors import UsageError
+from ...ir import Graph
+from ..manifest import Program
+from .graphs import POSITIONS, Size, entry_tables, head_graph, layer_graph
+from .layout import AS_GIVEN, TURNED, choose_layout, fits_width
+from .pieces import STREAM, STREAM_GRADIENT, Piece, make_piece
+from .plan import Call, HostCall, ParameterLayout, TrainingPlan
+from .ports import LAYER, WeightPort, read_weights, signature
+from .sequences import MASK
+from .slots import make_slots
+
+# What hides a position, in scores.
+HIDDEN = {"fp32": -1e9, "fp16": -1e4}
+
+
+def make_training_plan(
+    family: Any,
+    config: Any,
+    profile: Mapping[str, Any],
+    *,
+    sequence: int,
+    batch: int,
+    trainable: Collection[str] | None = None,
+) -> TrainingPlan:
+    """The plan for microbatches of `batch` sequences of `sequence` tokens.
+
+    `family` and `config` as orion.models finds and reads them; `trainable`: keys of the parameters
+    that get gradients, by default all. UsageError names a size that the profile or the model does
+    not take.
+    """
+    size = Size(sequence, batch)
+    check_size(size, config, profile)
+    return Maker(family, config, profile, size, trainable).plan()
+
+
+def check_size(size: Size, config: Any, profile: Mapping[str, Any]) -> None:
+    limits = profile["limits"]
+    if size.batch < 1 or size.sequence < 1:
+        raise UsageError(f"a microbatch of {size.batch} x {size.sequence} tokens holds nothing")
+    if size.sequence > config.context:
+        raise UsageError(
+            f"the model sees {config.context} positions, a sequence of {size.sequence} is longer"
+        )
+    if not fits_width(size.sequence, limits):
+        raise UsageError(
+            f"{profile['name']} takes sequences from {limits['width_min']} tokens in multiples of"
+            f" {limits['width_multiple']}, not {size.sequence}"
+        )
+    if size.columns > limits["axis_width_max"]:
+        raise UsageError(
+            f"{profile['name']} takes {limits['axis_width_max']} tokens at once, not"
+            f" {size.batch} x {size.sequence}"
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """A piece where the model has it: which slot every weight port of it reads."""
+
+    piece: Piece
+    index: int
+    weights: Mapping[str, WeightPort]
+
+
+class Maker:
+    """Collects pieces, calls and slots of one plan."""
+
+    def __init__(
+        self,
+        family: Any,
+        config: Any,
+        profile: Mapping[str, Any],
+        size: Size,
+        trainable: Collection[str] | None,
+    ) -> None:
+        self.family, self.config, self.profile, self.size = family, config, profile, size
+        shapes: Mapping[str, tuple[int, ...]] = family.shapes(config)
+        self.trainable = set(shapes if trainable is None else trainable)
+        self.tables = entry_tables(family, config, size)
+        self.layouts = {key: self.layout(key, shape) for key, shape in shapes.items()}
+        self.pieces: dict[tuple[str, object, object], Piece] = {}
+        self.calls: list[Call | HostCall] = []
+        self.constants: dict[str, np.ndarray] = {}
+
+    def layout(self, key: str, shape: tuple[int, ...]) -> ParameterLayout:
+        """Tables and the head keep the order of the checkpoint, rows by token."""
+        preferred = TURNED if LAYER.match(key) else AS_GIVEN
+        return choose_layout(
+            key, shape, self.profile, preferred, on_device=False, frozen=key not in self.trainable
+        )
+
+    def plan(self) -> TrainingPlan:
+        count = self.config.layers
+        layers = [self.place(self.layer_graph(index), "layer", index) for index in range(count)]
+        head = self.place(self.head_graph(), "head", count)
+        logits = {name: name.replace("_", ":") for name in head.piece.outputs}
+        seeds = {f"d_{name}": f"d{slot}" for name, slot in logits.items()}
+        self.host("embed", self.table_slots("w"), {"x": "h:0"})
+        for layer in layers:
+            self.forward(layer, {"hidden": f"h:{layer.index + 1}"})
+        self.forward(head, logits)
+        self.host("loss", logits, {port.replace("d_", "d", 1): s for port, s in seeds.items()})
+        self.backward(head, seeds)
+        lowest = self.lowest_trained(layers)
+        for layer in reversed(layers[lowest:]):
+            self.backward(layer, {"d_hidden": f"d:{layer.index + 1}"})
+        if self.trained_tables():
+            self.host("unembed", {"x": "d:0"}, self.table_slots("g", self.trained_tables()))
+        return self.finished()
+
+    # ---- pieces ----
+
+    def layer_graph(self, index: int) -> Graph:
+        return layer_graph(self.family, self.config, index, self.size)
+
+    def head_graph(self) -> Graph:
+        return head_graph(self.family, self.config, self.size, self.profile)
+
+    def place(self, graph: Graph, name: str, index: int) -> Place:
+        """Pieces that are alike become one."""
+        self.fill_constants(graph)
+        ports = read_weights(graph, self.layouts)
+        for port in ports:
+            self.layouts[port.key] = replace(self.layouts[port.key], on_device=True)
+        trainable = tuple(port.name for port in ports if port.key in self.trainable)
+        identity = (name, trainable, signature(graph))
+        if identity not in self.pieces:
+            same = sum(known[0] == name for known in self.pieces)
+            numbered = f"{name}_{same}" if same else name
+            self.pieces[identity] = make_piece(graph, trainable, self.profile, numbered)
+        return Place(self.pieces[identity], index, {port.name: port for port in ports})
+
+    def fill_constants(self, graph: Graph) -> None:
+        """What every microbatch finds in the masks and tables that a graph reads."""
+        sequence, batch = self.size.sequence, self.size.batch
+        for node in graph.inputs:
+            name, role = node.result.name, node["role"] or ""
+            if name == MASK:
+                seen = np.tri(sequence, dtype=bool)
+                hidden = HIDDEN[self.profile["preferences"]["activation"]]
+                self.constants[MASK] = np.where(seen, 0, hidden)[None, None].astype(np.float32)
+            elif role.startswith(POSITIONS):
+                table = self.family.tables(self.config)[role.removeprefix(POSITIONS)]
+                rows = np.asarray(table)[:sequence].T
+                tiled = np.tile(rows, batch)[None, :, None]
+                self.constants[name] = tiled.astype(np.float32)
+
+    # ---- calls ----
+
+    def table_slots(self, kind: str, tables: Collection[str] | None = None) -> dict[str, str]:
+        wanted = self.tables if tables is None else tables
+        return {table: f"{kind}:{self.tables[table]}" for table in self.tables if table in wanted}
+
+    def trained_tables(self) -> list[str]:
+        return [table for table, key in self.tables.items() if key in self.trainable]
+
+    def lowest_trained(self, layers: Sequence[Place]) -> int:
+        """The first layer through which a gradient has to go; their number when there is none."""
+        if self.trained_tables():
+            return 0
+        trained = [layer.index for layer in layers if layer.piece.gradients]
+        return min(trained, default=len(layers))
+
+    def host(self, step: str, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+        self.calls.append(HostCall(step, inputs, outputs))
+
+    def forward(self, place: Place, outputs: Mapping[str, str]) -> None:
+        taps = {tap: self.tap(place, tap) for tap in place.piece.taps}
+        self.call(place, place.piece.forward, {}, {**outputs, **taps})
+
+    def backward(self, place: Place, seeds: Mapping[str, str]) -> None:
+        taps = {tap: self.tap(place, tap) for tap in place.piece.taps}
+        outputs = {
+            output: f"g:{place.weights[port].slot}"
+            for port, output in place.piece.gradients.items()
+        }
+        stream = {STREAM_GRADIENT: f"d:{place.index}"}
+        self.call(place, place.piece.backward, {**seeds, **taps}, {**stream, **outputs})
+
+    def call(
+        self,
+        place: Place,
+        program: Program,
+        inputs: Mapping[str, str],
+        outputs: Mapping[str, str],
+    ) -> None:
+        known = {
+            STREAM: f"h:{place.index}",
+            **{name: f"w:{port.slot}" for name, port in place.weights.items()},
+            **{name: name for name in self.constants},
+            **inputs,
+        }
+        read = {node.result.name: known[node.result.name] for node in program.graph.inputs}
+        self.calls.append(Call(program.name, read, outputs))
+
+    @staticmethod
+    def tap(place: Place, name: str) -> str:
+        return f"t:{place.index}:{name.removeprefix('t_')}"
+
+    # ---- the whole ----
+
+    def finished(self) -> TrainingPlan:
+        programs = {
+            program.name: program
+            for piece in self.pieces.values()
+            for program in (piece.forward, piece.backward)
+        }
+        return TrainingPlan(
+            profile=self.profile["name"],
+            sequence=self.size.sequence,
+            batch=self.size.batch,
+            layers=self.config.layers,
+            vocabulary=self.config.vocabulary,
+            programs=programs,
+            calls=tuple(self.calls),
+            parameters=self.layouts,
+            slots=make_slots(self.calls, programs, self.layouts),
+            constants=self.constants,
+        )
