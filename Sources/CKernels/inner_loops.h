@@ -4,6 +4,8 @@
 #include "row_kernel.h"
 #include "softmax_kernel.h"
 #include "tile_kernel.h"
+// After the tile, whose transposition it uses.
+#include "training_kernel.h"
 
 const orion_kernels KERNELS_TABLE = {
     .name = KERNELS_NAME,
@@ -23,4 +25,12 @@ const orion_kernels KERNELS_TABLE = {
     .highest = row_highest,
     .probabilities = probabilities_row,
     .scale_mask = scale_mask_row,
+    .adamw = adamw_run,
+    .accumulate = accumulate_run,
+    .saturate = saturate_run,
+    .count_outside = count_outside_run,
+    .logit_sums = logit_sums,
+    .logit_gradient = logit_gradient,
+    .embed = embed_square,
+    .scatter = scatter_square,
 };

@@ -69,6 +69,28 @@ typedef struct {
   bool half;                      // round to fp16, else to fp32
 } orion_row_map;
 
+// AdamW's factors, each rounded once from double.
+typedef struct {
+  float gradient_scale;
+  float keep;  // of a weight after its decay
+  float beta1_rest, beta2, beta2_rest;
+  float root, epsilon, step_size;
+} orion_adamw_factors;
+
+// Some rows of the vocabulary by some columns. Statistics have room for a multiple of 8 columns.
+typedef struct {
+  const void *logits;
+  size_t row_bytes;
+  bool half;
+  size_t rows, columns;
+  float *tops;           // maximum of each column so far, from -FLT_MAX on
+  double *sums;          // sum of exp(logit - top) so far
+  const float *factors;  // the gradient is exp(logit - top) * factor; 0: exactly 0
+  void *gradient;
+  size_t gradient_row_bytes;
+  bool gradient_half;
+} orion_logit_block;
+
 // The inner loops.
 typedef struct {
   const char *name;
@@ -101,6 +123,23 @@ typedef struct {
   void (*softmax)(const float *x, float *y, size_t count, size_t stride, size_t columns);
   // scores = scores * scale + mask; the mask may be NULL.
   void (*scale_mask)(float *scores, const float *mask, float scale, size_t count);
+  // Counts the values of the copy, which may be NULL, that fp16 cannot hold.
+  size_t (*adamw)(const orion_adamw_factors *factors, float *weights, const float *gradient,
+                  float *first_moment, float *second_moment, uint16_t *copy, size_t count);
+  // As orion_accumulate, one row.
+  bool (*accumulate)(const void *source, bool half, float scale, bool fresh, float *target,
+                     size_t count);
+  // Narrows finite values to finite ones; counts what fp16 cannot hold.
+  size_t (*saturate)(const float *source, uint16_t *target, size_t count);
+  // Infinities and NaNs among fp16 values.
+  size_t (*count_outside)(const uint16_t *values, size_t count);
+  void (*logit_sums)(const orion_logit_block *block);
+  void (*logit_gradient)(const orion_logit_block *block);
+  // Up to 8 rows of up to 8 channels each become columns of `out`, and the other way round.
+  void (*embed)(const float *const *rows, size_t tokens, size_t channels, void *out,
+                size_t row_bytes, bool half);
+  bool (*scatter)(const void *gradient, size_t row_bytes, bool half, size_t tokens,
+                  size_t channels, float scale, float *const *rows);
 } orion_kernels;
 
 extern const orion_kernels orion_kernels_portable;
@@ -118,6 +157,7 @@ enum {
   SCRATCH_COLUMNS,
   SCRATCH_SCORES,
   SCRATCH_PACKED,
+  SCRATCH_PARTIALS,
   SCRATCH_SLOTS
 };
 void *orion_scratch(int slot, size_t bytes);

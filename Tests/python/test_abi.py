@@ -21,6 +21,7 @@ C_TYPES = {
     "uint64_t": ctypes.c_uint64,
     "size_t": ctypes.c_size_t,
     "float": ctypes.c_float,
+    "double": ctypes.c_double,
     "char *": ctypes.c_char_p,
     "void *": ctypes.c_void_p,
     "orion_status": abi.STATUS,
@@ -28,6 +29,8 @@ C_TYPES = {
     "orion_device_options": abi.DeviceOptions,
     "orion_sampling": abi.Sampling,
     "orion_speculation": abi.Speculation,
+    "orion_kernel_matrix": abi.KernelMatrix,
+    "orion_adamw_options": abi.AdamWOptions,
 }
 
 
@@ -76,6 +79,8 @@ def test_functions_agree_with_the_header(header: str) -> None:
         ("orion_device_options", abi.DeviceOptions),
         ("orion_sampling", abi.Sampling),
         ("orion_speculation", abi.Speculation),
+        ("orion_kernel_matrix", abi.KernelMatrix),
+        ("orion_adamw_options", abi.AdamWOptions),
     ],
 )
 def test_structs_agree_with_the_header(

@@ -1,6 +1,7 @@
 // The kernels of the engine: matrix products, norms, softmax, element-wise chains, casts, copies,
-// hashes, and the thread pool. C11, no state but the pool's. Chooses AVX2+FMA+F16C at run time on
-// x86-64; plain C elsewhere. Pointers must be valid for the sizes given; nothing is checked here.
+// hashes, and the thread pool; those of a training step stand in orion_training_kernels.h. C11, no
+// state but the pool's. Chooses AVX2+FMA+F16C at run time on x86-64; plain C elsewhere. Pointers
+// must be valid for the sizes given; nothing is checked here.
 //
 // Legend: O output channels, K inner dimension, S columns (tokens). Strides count elements unless
 // named `bytes`. Float values are fp32 in memory; a value of type fp16 is an fp32 number that
@@ -15,6 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "orion_training_kernels.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define ORION_ABI_VERSION 2
+#define ORION_ABI_VERSION 3
 
 typedef int32_t orion_status;
 enum {
@@ -159,6 +159,69 @@ orion_status orion_session_generate_batch(orion_handle session, size_t sequence_
                                           int32_t *tokens, size_t *counts, uint32_t *finished);
 // Makes a running feed or generate return ORION_ERROR_CANCELLED soon. From any thread.
 orion_status orion_session_cancel(orion_handle session);
+
+// ---- kernels ----
+
+// The host's share of a training step, on plain memory, by the engine's threads; fp32 unless said. Sums never
+// depend on the number of threads. Memory that is written overlaps nothing else that a call names, but for
+// gradients that take the logits' place.
+
+// Rows of dense values. Legend: V vocabulary, C channels, S columns (tokens).
+typedef struct {
+  void *values;
+  size_t rows;
+  size_t columns;
+  size_t row_bytes;            // from a row to the next; a multiple of the value's size
+  int32_t dtype;               // ORION_FP16 or ORION_FP32
+  uint32_t reserved;           // 0
+} orion_kernel_matrix;
+
+typedef struct {
+  uint32_t struct_size;        // sizeof(orion_adamw_options)
+  float gradient_scale;        // every gradient is multiplied by it first
+  double learning_rate;
+  double beta1;                // from 0 to below 1
+  double beta2;
+  double epsilon;
+  double weight_decay;
+  uint64_t step;               // 1 for the first
+} orion_adamw_options;
+
+// A step of AdamW as PyTorch defines it, over `count` values each, in one pass over memory. `copy`, when not NULL,
+// receives the new weights as fp16; finite ones from 65520 on become 65504 with their sign. `overflows`: how many
+// of the copy fp16 cannot hold. A gradient that is not finite makes its weight so too: look before.
+orion_status orion_kernel_adamw(const orion_adamw_options *options, size_t count, float *weights,
+                                const float *gradient, float *first_moment, float *second_moment,
+                                const orion_kernel_matrix *copy, size_t *overflows);
+// In double; finite exactly when all values are.
+orion_status orion_kernel_sum_of_squares(const float *values, size_t count, double *sum);
+// target = target + scale * source; with `fresh` target = scale * source. `count`: values of both. `finite`: whether
+// all results are.
+orion_status orion_kernel_accumulate(const orion_kernel_matrix *source, float scale, bool fresh,
+                                     float *target, size_t count, bool *finite);
+// Copies a matrix into one of the same shape. To fp16, finite values from 65520 on become 65504 with their sign;
+// infinities and NaNs stay. `overflows`: how many values of both kinds an fp16 target was given.
+orion_status orion_kernel_convert(const orion_kernel_matrix *source,
+                                  const orion_kernel_matrix *target, size_t *overflows);
+// `logits`: one or several [rows, S], which make up the vocabulary one after the other. `targets`: `columns` = S ids
+// from 0 to V - 1, or -1 for a column that counts for nothing. `gradients`, when not NULL: as many matrices of the
+// same shapes, which receive scale * (softmax - 1 at the target), 0 where the target is -1; each is the logits'
+// matrix itself or apart from all logits. `loss`: sum over the columns of the negative logarithm of the target's
+// probability; `counted`: columns that counted. A NaN or +infinity among a column's logits makes its loss and
+// gradient NaN; fp16 gradients that are too large become infinite.
+orion_status orion_kernel_cross_entropy(size_t logits_count, const orion_kernel_matrix *logits,
+                                        const orion_kernel_matrix *gradients, size_t columns,
+                                        const int32_t *targets, float scale, double *loss,
+                                        size_t *counted);
+// out[c][s] = table[tokens[s]][c]: `table` [V, C] fp32, `out` [C, S].
+orion_status orion_kernel_embedding_gather(const orion_kernel_matrix *table, size_t token_count,
+                                           const int32_t *tokens, const orion_kernel_matrix *out);
+// table[tokens[s]][c] += scale * gradient[c][s], in the order of the tokens: `gradient` [C, S], `table` [V, C] fp32.
+// `finite`: whether all results are.
+orion_status orion_kernel_embedding_scatter_add(const orion_kernel_matrix *gradient,
+                                                size_t token_count, const int32_t *tokens,
+                                                float scale, const orion_kernel_matrix *table,
+                                                bool *finite);
 
 // ---- caches ----
 

@@ -8,7 +8,9 @@ from ctypes import (
     POINTER,
     Structure,
     byref,
+    c_bool,
     c_char_p,
+    c_double,
     c_float,
     c_int32,
     c_int64,
@@ -23,7 +25,7 @@ from typing import Any
 
 from orion.errors import OrionError, UsageError
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 LIBRARY_NAME = f"libOrionANEShared{'.dylib' if sys.platform == 'darwin' else '.so'}"
 ERROR_ARGUMENT = 1
 
@@ -66,6 +68,34 @@ class Speculation(Structure):
     )
 
 
+class KernelMatrix(Structure):
+    """orion_kernel_matrix."""
+
+    _fields_ = (
+        ("values", c_void_p),
+        ("rows", c_size_t),
+        ("columns", c_size_t),
+        ("row_bytes", c_size_t),
+        ("dtype", c_int32),
+        ("reserved", c_uint32),
+    )
+
+
+class AdamWOptions(Structure):
+    """orion_adamw_options."""
+
+    _fields_ = (
+        ("struct_size", c_uint32),
+        ("gradient_scale", c_float),
+        ("learning_rate", c_double),
+        ("beta1", c_double),
+        ("beta2", c_double),
+        ("epsilon", c_double),
+        ("weight_decay", c_double),
+        ("step", c_uint64),
+    )
+
+
 STATUS = c_int32
 HANDLE = c_uint64
 TEXT = c_char_p
@@ -77,6 +107,7 @@ TOKENS = POINTER(c_int32)
 FLOATS = POINTER(c_float)
 COUNTS = POINTER(c_size_t)
 REASONS = POINTER(c_uint32)
+MATRIX = POINTER(KernelMatrix)
 
 # In the header's order: name, result, arguments.
 FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
@@ -116,6 +147,29 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
         (HANDLE, c_size_t, HANDLES, c_size_t, TOKENS, COUNTS, REASONS),
     ),
     ("orion_session_cancel", STATUS, (HANDLE,)),
+    (
+        "orion_kernel_adamw",
+        STATUS,
+        (POINTER(AdamWOptions), c_size_t, FLOATS, FLOATS, FLOATS, FLOATS, MATRIX, COUNTS),
+    ),
+    ("orion_kernel_sum_of_squares", STATUS, (FLOATS, c_size_t, POINTER(c_double))),
+    (
+        "orion_kernel_accumulate",
+        STATUS,
+        (MATRIX, c_float, c_bool, FLOATS, c_size_t, POINTER(c_bool)),
+    ),
+    ("orion_kernel_convert", STATUS, (MATRIX, MATRIX, COUNTS)),
+    (
+        "orion_kernel_cross_entropy",
+        STATUS,
+        (c_size_t, MATRIX, MATRIX, c_size_t, TOKENS, c_float, POINTER(c_double), COUNTS),
+    ),
+    ("orion_kernel_embedding_gather", STATUS, (MATRIX, c_size_t, TOKENS, MATRIX)),
+    (
+        "orion_kernel_embedding_scatter_add",
+        STATUS,
+        (MATRIX, c_size_t, TOKENS, c_float, MATRIX, POINTER(c_bool)),
+    ),
     ("orion_cache_json", STATUS, (TEXT, TEXT_OUT)),
     ("orion_file_sha256", STATUS, (TEXT, TEXT_OUT)),
 )
