@@ -122,7 +122,7 @@ func engineFunction(
   let plan = try Plan(program.functions[0], arithmetic: arithmetic)
   return ExecutableFunction(
     program.functions[0], plan: plan,
-    constants: try ConstantMemory(plan, layout: PackLayout([plan]), pack: nil),
+    constants: try ConstantMemory(plan, layout: PackLayout([plan]), packed: nil, owner: nil),
     work: Work(Lowering(program.functions[0], arithmetic: arithmetic)))
 }
 

@@ -18,7 +18,7 @@ import Testing
       device = HandleTable.shared.insert(
         Device(
           kind: .cpu, reason: "test", backend: try TinyBackend(bundle.model),
-          identity: FileIdentity(directory: directory.path)))
+          caches: try CacheDirectory(directory.path)))
       var handle: orion_handle = 0
       let status = orion_session_open(device, bundle.path, &handle)
       try #require(status == ORION_OK, "\(SessionExportTests.message)")

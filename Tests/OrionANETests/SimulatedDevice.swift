@@ -35,6 +35,6 @@ struct SimulatedDevice {
     let backend = try AppleBackend(
       library ?? .simulated(world), profile: profile, target: profile.name, caches: caches,
       reader: TextReader.programReader(profile), options: options)
-    return Device(kind: .sim, reason: "test", backend: backend, identity: caches.identity)
+    return Device(kind: .sim, reason: "test", backend: backend, caches: caches)
   }
 }

@@ -121,6 +121,13 @@ enum RetainTally {
 }
 
 extension Profile {
+  /// This profile with another answer to what a load reads.
+  func with(reload: Conduct.Reload) -> Profile {
+    var changed = self
+    changed.conduct.reload = reload
+    return changed
+  }
+
   /// This profile with room for fewer programs.
   func with(loadedProgramsMax: Int) -> Profile {
     var few = self

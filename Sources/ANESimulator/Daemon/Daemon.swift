@@ -184,6 +184,7 @@ final class Daemon: Sendable {
   /// What the cache holds; `nil` when it was damaged, and is dropped now, or was dropped.
   private func cached(_ source: ModelSource) throws(Failure) -> [ExecutableFunction]? {
     do {
+      if profile.conduct.reload == .files { return try reread(source) }
       return try CompiledProgram.load(directory: cache.entry(of: source), packs: cache.packs)
         .functions
     } catch .damaged {
@@ -194,6 +195,14 @@ final class Daemon: Sendable {
       guard cache.holds(source) else { return nil }
       throw failure(error, source)
     }
+  }
+
+  /// The program over the weights that the model's files hold now.
+  private func reread(_ source: ModelSource) throws(EngineError) -> [ExecutableFunction] {
+    let program = try PatchableProgram(
+      text: try CompiledProgram.text(directory: cache.entry(of: source)),
+      modelDirectory: source.directory, profile: profile)
+    return try program.executable().functions
   }
 
   /// Gives the program a place on the device, if there is one.

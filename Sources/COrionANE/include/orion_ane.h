@@ -70,6 +70,10 @@ orion_status orion_device_json(orion_handle device, char **json);
 orion_status orion_device_counters(orion_handle device, char **json);
 // The recorded calls, one a line, in order, and forgets them.
 orion_status orion_device_trace(orion_handle device, char **text);
+// What a small program shows of the device where success of the calls does not tell. `name` "reload": compiles a
+// program, writes other weights into its file, reloads and evaluates it: {"reload": "effective"}, or "stale" when
+// it still computes with the old ones.
+orion_status orion_device_canary(orion_handle device, const char *name, char **json);
 
 // ---- tensors ----
 
@@ -92,6 +96,18 @@ orion_status orion_tensor_unlock(orion_handle tensor);
 orion_status orion_program_compile(orion_handle device, const char *mil, size_t mil_bytes,
                                    const char *weights, const char *function,
                                    orion_handle *program);
+// The same for a program with a copy of the weight file of its own, which orion_program_weights_lock opens for
+// writing. Nothing of it is cached, and it goes when the program does.
+orion_status orion_program_compile_patchable(orion_handle device, const char *mil,
+                                             size_t mil_bytes, const char *weights,
+                                             const char *function, orion_handle *program);
+// Gives the host the bytes of a patchable program's weight file until unlock; writing changes the file in place
+// (sizes and the records' heads must stay). The address is valid until unlock.
+orion_status orion_program_weights_lock(orion_handle program, void **address, size_t *bytes);
+orion_status orion_program_weights_unlock(orion_handle program);
+// Unloads and loads a patchable program; nothing is compiled. Whether it then computes with the weights that its
+// file holds now is the device's nature: orion_device_canary "reload" finds out.
+orion_status orion_program_reload(orion_handle program);
 orion_status orion_program_free(orion_handle program);
 // {inputs: [{name, dtype, shape}], outputs: [...]} in the order evaluate takes them (declared order).
 orion_status orion_program_json(orion_handle program, char **json);

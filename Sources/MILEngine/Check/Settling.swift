@@ -45,7 +45,7 @@ extension FunctionChecker {
     let plan = try Plan(function, arithmetic: .ieee)
     let executable = ExecutableFunction(
       function, plan: plan,
-      constants: try ConstantMemory(plan, layout: PackLayout([plan]), pack: nil), work: Work())
+      constants: try ConstantMemory(plan, layout: PackLayout([plan])), work: Work())
     let types = node.outputs.map { values[$0].type }
     let memories = try types.map { try OwnedMemory($0.packedSize?.bytes ?? 0) }
     return try withExtendedLifetime(memories) {

@@ -75,13 +75,19 @@ public struct CompiledProgram {
       functions.append(
         ExecutableFunction(
           function, plan: plan,
-          constants: try ConstantMemory(plan, layout: layout, pack: pack),
+          constants: try ConstantMemory(
+            plan, layout: layout, packed: pack?.address(0), owner: pack),
           work: Work(Lowering(function, arithmetic: record.arithmetic))))
     }
     return Executable(functions: functions)
   }
 
-  private static func check(
+  /// The text of a compiled program; `EngineError.damaged` as for `load`.
+  public static func text(directory: String) throws(EngineError) -> String {
+    try ProgramRecord(path: "\(directory)/\(fileName)").text
+  }
+
+  static func check(
     _ text: String, modelDirectory: String?
   ) throws(EngineError) -> (tree: SyntaxTree, program: CheckedProgram) {
     do throws(DiagnosticList) {
@@ -92,7 +98,7 @@ public struct CompiledProgram {
     }
   }
 
-  private static func plan(
+  static func plan(
     _ program: CheckedProgram, _ arithmetic: Arithmetic
   ) throws(EngineError) -> [Plan] {
     var plans: [Plan] = []
@@ -110,7 +116,7 @@ public struct CompiledProgram {
 
   /// The errors of rules that the device's compiler knows are thrown; all else that the rules say is
   /// given back, as the device finds out when it runs.
-  private static func applyRules(
+  static func applyRules(
     _ tree: SyntaxTree, _ program: CheckedProgram, _ profile: Profile
   ) throws(EngineError) -> [Diagnostic] {
     guard profile.name != Profile.cpu.name else { return [] }

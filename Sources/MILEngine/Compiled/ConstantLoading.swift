@@ -1,21 +1,22 @@
-/// Finds the constants of plans: in a pack, in the text, or in weight files.
+/// Finds the constants of plans: in packed memory, in the text, or in weight files.
 import CKernels
 
 extension ConstantMemory {
-  /// Constants of the text are laid out here; all others are in the pack.
+  /// Constants of the text are laid out here; all others lie at `packed` as `layout` says, as long as
+  /// `owner` lives.
   convenience init(
-    _ plan: Plan, layout: PackLayout, pack: PackedWeights?
+    _ plan: Plan, layout: PackLayout, packed: UnsafeRawPointer? = nil, owner: AnyObject? = nil
   ) throws(EngineError) {
     var addresses: [UnsafeRawPointer] = []
     var owners: [AnyObject] = []
-    if let pack { owners.append(pack) }
+    if let owner { owners.append(owner) }
     let inText = plan.requests.filter(\.isInText)
     let memory = try OwnedMemory(inText.reduce(0) { $0 + PackLayout.aligned($1.byteCount) })
     owners.append(memory)
     var next = memory.address
     for request in plan.requests {
-      if let offset = layout.offsets[request], let address = pack?.address(offset) {
-        addresses.append(address)
+      if let offset = layout.offsets[request], let packed {
+        addresses.append(packed + offset)
         continue
       }
       addresses.append(UnsafeRawPointer(next))

@@ -61,10 +61,18 @@ final class AppleBackend: Backend {
     if let path = source.weights { weights = try identity.hex(of: path, as: "weight file") }
     let key = ProgramKey.make(
       text: source.text, weights: weights, target: target, route: route)
-    let directory = try ModelDirectory(
-      key, source, weightsHash: weights, caches: caches, identity: identity)
+    var model: PrivateModel?
+    let directory: String
+    if source.isPatchable {
+      let own = try PrivateModel(source, caches: caches)
+      (model, directory) = (own, own.path)
+    } else {
+      directory = try ModelDirectory(
+        key, source, weightsHash: weights, caches: caches, identity: identity
+      ).path
+    }
     let program = AppleProgram(
-      source, signature, directory: directory.path, key: key, backend: self)
+      source, signature, directory: directory, key: key, model: model, backend: self)
     let binding = try slots.use(program) { () throws(OrionError) in try program.binding() }
     return SlottedProgram(program, binding, slots)
   }

@@ -11,6 +11,8 @@ final class AppleProgram: SlotHolder {
   let name: String
   let directory: String
   let key: String
+  /// The directory, when it is this program's alone.
+  let model: PrivateModel?
   private let source: ProgramSource
   private let signature: ProgramSignature
   private let backend: AppleBackend
@@ -18,13 +20,14 @@ final class AppleProgram: SlotHolder {
 
   init(
     _ source: ProgramSource, _ signature: ProgramSignature, directory: String, key: String,
-    backend: AppleBackend
+    model: PrivateModel? = nil, backend: AppleBackend
   ) {
     name = source.function
     self.source = source
     self.signature = signature
     self.directory = directory
     self.key = key
+    self.model = model
     self.backend = backend
   }
 
@@ -65,6 +68,15 @@ final class AppleProgram: SlotHolder {
     }
     backend.count { $0.unloads += 1 }
     loaded.withLock { $0 = nil }
+  }
+
+  /// What the daemon keeps of a directory that goes with this program is of no use to anyone.
+  func discard() {
+    guard model != nil else { return }
+    let route = backend.client
+    try? route.foreign.enter { () throws(OrionError) in
+      try route.purge(try route.model(directory: directory, key: key))
+    }
   }
 
   /// Compiles unless the daemon has the program, and loads it. What the daemon had and cannot load is

@@ -18,12 +18,11 @@ final class SlottedProgram: LoadedProgram {
   deinit {
     // Nobody can try again later, so it is tried twice here.
     do { try slots.giveBack(program) } catch { try? slots.giveBack(program) }
+    if !isClosed.load(ordering: .acquiring) { program.discard() }
   }
 
   func evaluate(inputs: [any TensorStorage], outputs: [any TensorStorage]) throws(OrionError) {
-    guard !isClosed.load(ordering: .acquiring) else {
-      throw OrionError(.argument, "program \(program.name): unloaded; compile it again")
-    }
+    try checkOpen()
     let inputs = inputs.compactMap { $0 as? SurfaceStorage }
     let outputs = outputs.compactMap { $0 as? SurfaceStorage }
     guard inputs.count == self.inputs.count, outputs.count == self.outputs.count else {
@@ -34,8 +33,23 @@ final class SlottedProgram: LoadedProgram {
     }
   }
 
-  func unload() throws(OrionError) {
-    isClosed.store(true, ordering: .releasing)
+  private func checkOpen() throws(OrionError) {
+    guard !isClosed.load(ordering: .acquiring) else {
+      throw OrionError(.argument, "program \(program.name): unloaded; compile it again")
+    }
+  }
+
+  var model: PrivateModel? { program.model }
+
+  func reload() throws(OrionError) {
+    try checkOpen()
     try slots.giveBack(program)
+    try slots.use(program) { () throws(OrionError) in }
+  }
+
+  func unload() throws(OrionError) {
+    let wasOpen = !isClosed.exchange(true, ordering: .acquiringAndReleasing)
+    try slots.giveBack(program)
+    if wasOpen { program.discard() }
   }
 }

@@ -32,6 +32,17 @@ protocol LoadedProgram: AnyObject, Sendable {
   func evaluate(inputs: [any TensorStorage], outputs: [any TensorStorage]) throws(OrionError)
   /// Gives the device's slot back; the next `evaluate` fails.
   func unload() throws(OrionError)
+  /// The directory whose weight file may be written in place; `nil` when the program shares its weights.
+  var model: PrivateModel? { get }
+  /// Unloads and loads a program with a directory of its own; nothing is compiled.
+  func reload() throws(OrionError)
+}
+
+extension LoadedProgram {
+  var model: PrivateModel? { nil }
+  func reload() throws(OrionError) {
+    throw OrionError(.internal, "reload: not for programs that share their weights")
+  }
 }
 
 /// What is compiled: a text, its weight file, and which function.
@@ -40,6 +51,8 @@ struct ProgramSource: Sendable {
   /// The file that the text calls `@model_path/weights.bin`; `nil` when it names none.
   let weights: String?
   let function: String
+  /// The program gets a copy of the weights of its own, to be written in place.
+  var isPatchable = false
 }
 
 /// Counted since a device was opened.

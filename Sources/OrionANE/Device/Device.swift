@@ -8,8 +8,8 @@ public final class Device: Sendable {
   /// Why this kind was chosen, as `auto: cpu, because …`; for a device that was named, its name.
   public let reason: String
   let backend: any Backend
-  /// SHA-256 of files, remembered in the cache directory.
-  let identity: FileIdentity
+  /// Where this device keeps what it compiled.
+  let caches: CacheDirectory
 
   /// Opens `cpu`, `sim`, `sim:PROFILE`, `ane` or `auto`.
   public init(_ name: String, options: DeviceOptions = DeviceOptions()) throws(OrionError) {
@@ -18,14 +18,14 @@ public final class Device: Sendable {
     kind = opened.kind
     reason = opened.reason
     backend = opened.backend
-    identity = opened.identity
+    caches = opened.caches
   }
 
-  init(kind: DeviceKind, reason: String, backend: any Backend, identity: FileIdentity) {
+  init(kind: DeviceKind, reason: String, backend: any Backend, caches: CacheDirectory) {
     self.kind = kind
     self.reason = reason
     self.backend = backend
-    self.identity = identity
+    self.caches = caches
   }
 
   /// `cpu`, `ane`, or `sim:PROFILE`.
@@ -54,11 +54,19 @@ public final class Device: Sendable {
   }
 
   /// Compiles `function` of a MIL text, or finds it in the cache, and loads it. `weights` is the file that
-  /// the text calls `@model_path/weights.bin`.
-  public func compile(_ text: String, weights: String? = nil, function: String = "main")
-    throws(OrionError) -> Program
-  {
-    let source = ProgramSource(text: text, weights: weights, function: function)
+  /// the text calls `@model_path/weights.bin`. A patchable program gets a copy of that file which
+  /// `Program.withWeights` opens for writing and `Program.reload` loads.
+  public func compile(
+    _ text: String, weights: String? = nil, function: String = "main", isPatchable: Bool = false
+  ) throws(OrionError) -> Program {
+    let source = ProgramSource(
+      text: text, weights: weights, function: function, isPatchable: isPatchable)
     return Program(loaded: try backend.load(source), backend: backend, name: function)
+  }
+
+  /// Whether weights that were written in place take effect when their program is reloaded: compiles a small
+  /// program, changes its weights, reloads it and looks at what it computes.
+  public func reloadTakesEffect() throws(OrionError) -> Bool {
+    try Canary(device: self).reload() == .effective
   }
 }

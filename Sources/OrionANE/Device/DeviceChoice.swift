@@ -44,7 +44,7 @@ struct DeviceChoice: Sendable {
     let kind: DeviceKind
     let reason: String
     let backend: any Backend
-    let identity: FileIdentity
+    let caches: CacheDirectory
   }
 
   func open(_ options: DeviceOptions) throws(OrionError) -> Opened {
@@ -64,7 +64,7 @@ struct DeviceChoice: Sendable {
   }
 
   private func cpu(_ options: DeviceOptions, _ caches: CacheDirectory, reason: String) -> Opened {
-    Opened(kind: .cpu, reason: reason, backend: HostBackend(caches), identity: caches.identity)
+    Opened(kind: .cpu, reason: reason, backend: HostBackend(caches), caches: caches)
   }
 
   private func sim(_ name: String, _ options: DeviceOptions, _ caches: CacheDirectory)
@@ -75,7 +75,7 @@ struct DeviceChoice: Sendable {
     let backend = try AppleBackend(
       SimulatedFramework.library(world), profile: profile, target: profile.name, caches: caches,
       reader: TextReader.programReader(profile), options: options)
-    return Opened(kind: .sim, reason: self.name, backend: backend, identity: caches.identity)
+    return Opened(kind: .sim, reason: self.name, backend: backend, caches: caches)
   }
 
   private func ane(_ options: DeviceOptions, _ caches: CacheDirectory, reason: String)
@@ -85,6 +85,6 @@ struct DeviceChoice: Sendable {
     let backend = try AppleBackend(
       try SystemFramework.library(), profile: profile, target: HostMachine.osBuild(),
       caches: caches, reader: TextReader.programReader(profile), options: options)
-    return Opened(kind: .ane, reason: reason, backend: backend, identity: caches.identity)
+    return Opened(kind: .ane, reason: reason, backend: backend, caches: caches)
   }
 }

@@ -27,6 +27,40 @@ public final class Program: Sendable {
     try loaded.evaluate(inputs: inputs.map(\.storage), outputs: outputs.map(\.storage))
   }
 
+  /// The program's own weight file, for writing in place: `body` gets the file's bytes. They take effect with
+  /// the next `reload`, where the device reads files then. Does not nest.
+  public func withWeights<R>(_ body: (UnsafeMutableRawBufferPointer) throws(OrionError) -> R)
+    throws(OrionError) -> R
+  {
+    let model = try patchable()
+    let bytes = try model.lock()
+    let result: Result<R, OrionError>
+    do throws(OrionError) { result = .success(try body(bytes)) } catch { result = .failure(error) }
+    try model.unlock()
+    return try result.get()
+  }
+
+  /// Unloads and loads the program; nothing is compiled. Whether the device then computes with the weights that
+  /// the file holds now is the device's nature: `Device.reloadTakesEffect` finds out.
+  public func reload() throws(OrionError) {
+    guard !(try patchable().isLocked) else {
+      throw OrionError(
+        .argument, "program \(name): its weights are locked; unlock them before reloading")
+    }
+    try loaded.reload()
+  }
+
+  /// The program's own model directory.
+  func patchable() throws(OrionError) -> PrivateModel {
+    guard let model = loaded.model else {
+      throw OrionError(
+        .argument,
+        "program \(name): it shares its weights with others; compile it as patchable to change"
+          + " them")
+    }
+    return model
+  }
+
   /// Gives the device's slot back now; later evaluations fail.
   public func unload() throws(OrionError) { try loaded.unload() }
 

@@ -69,6 +69,23 @@ public func orion_device_trace(
   }
 }
 
+@c @implementation
+public func orion_device_canary(
+  _ device: orion_handle, _ name: UnsafePointer<CChar>?,
+  _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let device = try HandleTable.shared.object(device, as: Device.self)
+    let name = try CArguments.text(name, "name")
+    let json = try CArguments.required(json, "json")
+    guard name == "reload" else {
+      throw OrionError(.argument, "name: no canary \"\(name)\"; there is reload")
+    }
+    let seen: JSONValue = ["reload": JSONValue(try Canary(device: device).reload().rawValue)]
+    try CArguments.give(seen.text, json)
+  }
+}
+
 extension DeviceOptions {
   /// The options of a C caller; `nil` gives the defaults.
   init(_ pointer: UnsafePointer<orion_device_options>?) throws(OrionError) {

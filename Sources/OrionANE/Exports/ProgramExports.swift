@@ -10,14 +10,61 @@ public func orion_program_compile(
   _ weights: UnsafePointer<CChar>?, _ function: UnsafePointer<CChar>?,
   _ program: UnsafeMutablePointer<orion_handle>?
 ) -> orion_status {
+  compile(device, mil, mil_bytes, weights, function, program, isPatchable: false)
+}
+
+@c @implementation
+public func orion_program_compile_patchable(
+  _ device: orion_handle, _ mil: UnsafePointer<CChar>?, _ mil_bytes: Int,
+  _ weights: UnsafePointer<CChar>?, _ function: UnsafePointer<CChar>?,
+  _ program: UnsafeMutablePointer<orion_handle>?
+) -> orion_status {
+  compile(device, mil, mil_bytes, weights, function, program, isPatchable: true)
+}
+
+private func compile(
+  _ device: orion_handle, _ mil: UnsafePointer<CChar>?, _ bytes: Int,
+  _ weights: UnsafePointer<CChar>?, _ function: UnsafePointer<CChar>?,
+  _ program: UnsafeMutablePointer<orion_handle>?, isPatchable: Bool
+) -> orion_status {
   LastError.status { () throws(OrionError) in
     let device = try HandleTable.shared.object(device, as: Device.self)
     let program = try CArguments.required(program, "program")
-    let text = try programText(mil, mil_bytes)
+    let text = try programText(mil, bytes)
     let weights = try CArguments.optionalText(weights, "weights")
     let function = try CArguments.text(function, "function")
-    let compiled = try device.compile(text, weights: weights, function: function)
+    let compiled = try device.compile(
+      text, weights: weights, function: function, isPatchable: isPatchable)
     program.pointee = HandleTable.shared.insert(compiled)
+  }
+}
+
+@c @implementation
+public func orion_program_weights_lock(
+  _ program: orion_handle, _ address: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+  _ bytes: UnsafeMutablePointer<Int>?
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let program = try HandleTable.shared.object(program, as: Program.self)
+    let address = try CArguments.required(address, "address")
+    let bytes = try CArguments.required(bytes, "bytes")
+    let weights = try program.patchable().lock()
+    address.pointee = weights.baseAddress
+    bytes.pointee = weights.count
+  }
+}
+
+@c @implementation
+public func orion_program_weights_unlock(_ program: orion_handle) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    try HandleTable.shared.object(program, as: Program.self).patchable().unlock()
+  }
+}
+
+@c @implementation
+public func orion_program_reload(_ program: orion_handle) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    try HandleTable.shared.object(program, as: Program.self).reload()
   }
 }
 

@@ -42,6 +42,8 @@ struct CacheDirectory: Sendable {
   var packs: String { path + "/cpu/packs" }
   /// Stable model directories for the device.
   var models: String { path + "/models" }
+  /// Model directories of programs whose weights are written in place, one a program and process.
+  var privateModels: String { path + "/private" }
   /// Remembered SHA-256 of files.
   var identities: String { path + "/identity" }
   var identity: FileIdentity { FileIdentity(directory: identities) }

@@ -25,6 +25,9 @@ enum FileSystem {
     }
   }
 
+  /// Takes a file away; one that is not there is no fault.
+  static func remove(_ path: String) { unlink(path) }
+
   static func isDirectory(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
@@ -56,11 +59,15 @@ enum FileSystem {
 
   /// Writes a whole file: under another name first, so that nobody sees half of it.
   static func write(_ text: String, to path: String) throws(OrionError) {
+    try write(Array(text.utf8), to: path)
+  }
+
+  static func write(_ bytes: [UInt8], to path: String) throws(OrionError) {
     try replace(path) { (temporary: String) throws(OrionError) in
       let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
       guard file >= 0 else { throw failure("file \(path)", "cannot be written") }
       defer { close(file) }
-      try write(Array(text.utf8), file, path)
+      try write(bytes, file, path)
       guard fsync(file) == 0 else { throw failure("file \(path)", "cannot be written") }
     }
   }
@@ -75,12 +82,16 @@ enum FileSystem {
 
   private static let serial = Atomic<UInt64>(0)
 
+  /// `path` with an ending that no other living process or call gets.
+  static func unique(_ path: String) -> String {
+    "\(path).\(getpid()).\(serial.wrappingAdd(1, ordering: .relaxed).newValue)"
+  }
+
   /// Makes a file under a temporary name and then gives it its own.
   private static func replace(_ path: String, _ make: (String) throws(OrionError) -> Void)
     throws(OrionError)
   {
-    let number = serial.wrappingAdd(1, ordering: .relaxed).newValue
-    let temporary = "\(path).\(getpid()).\(number).tmp"
+    let temporary = unique(path) + ".tmp"
     do throws(OrionError) {
       try make(temporary)
       guard rename(temporary, path) == 0 else {
@@ -94,7 +105,8 @@ enum FileSystem {
     }
   }
 
-  private static func copy(_ source: String, to target: String) throws(OrionError) {
+  /// A new file with the same bytes.
+  static func copy(_ source: String, to target: String) throws(OrionError) {
     let input = open(source, O_RDONLY | O_CLOEXEC)
     guard input >= 0 else { throw failure("file \(source)", "cannot be read") }
     defer { close(input) }

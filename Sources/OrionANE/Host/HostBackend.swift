@@ -26,6 +26,7 @@ final class HostBackend: Backend {
   }
 
   func load(_ source: ProgramSource) throws(OrionError) -> any LoadedProgram {
+    if source.isPatchable { return try loadPatchable(source) }
     var weights: String?
     if let path = source.weights {
       weights = try caches.identity.hex(of: path, as: "weight file")
@@ -33,14 +34,54 @@ final class HostBackend: Backend {
     let key = ProgramKey.make(
       text: source.text, weights: weights, target: profile.name, route: route)
     let executable = try bring(key, source, weightsHash: weights)
-    guard let function = executable.functions.first(where: { $0.name == source.function }) else {
-      throw TextReader.unknownFunction(source.function, executable.functions.map(\.name))
+    return open(try Self.function(source.function, of: executable), nil)
+  }
+
+  /// A program over weights of its own: nothing of it is cached.
+  private func loadPatchable(_ source: ProgramSource) throws(OrionError) -> any LoadedProgram {
+    let model = try PrivateModel(source, caches: caches)
+    count { $0.compiles += 1 }
+    let program: PatchableProgram
+    do throws(EngineError) {
+      program = try PatchableProgram(
+        text: source.text, modelDirectory: model.path, profile: profile)
+    } catch {
+      throw Self.error(error, source.function)
     }
+    let function = try Self.function(source.function, of: program)
+    return open(function, HostProgram.Patchable(program: program, model: model))
+  }
+
+  private func open(_ function: ExecutableFunction, _ patchable: HostProgram.Patchable?)
+    -> HostProgram
+  {
     count {
       $0.loads += 1
       $0.loadedPrograms += 1
     }
-    return HostProgram(function, executable, self)
+    return HostProgram(function, patchable, self)
+  }
+
+  /// Packs the weights as they are now.
+  static func function(_ name: String, of program: PatchableProgram)
+    throws(OrionError) -> ExecutableFunction
+  {
+    let executable: Executable
+    do throws(EngineError) {
+      executable = try program.executable()
+    } catch {
+      throw self.error(error, name)
+    }
+    return try function(name, of: executable)
+  }
+
+  private static func function(_ name: String, of executable: Executable)
+    throws(OrionError) -> ExecutableFunction
+  {
+    guard let function = executable.function(named: name) else {
+      throw TextReader.unknownFunction(name, executable.functions.map(\.name))
+    }
+    return function
   }
 
   /// The compiled program from the cache, or compiled now.
@@ -73,7 +114,7 @@ final class HostBackend: Backend {
       return try CompiledProgram.load(directory: directory, packs: caches.packs)
     } catch {
       guard case .program = error else { return nil }
-      throw Self.error(error, source)
+      throw Self.error(error, source.function)
     }
   }
 
@@ -91,18 +132,18 @@ final class HostBackend: Backend {
         packs: caches.packs)
       return try CompiledProgram.load(directory: directory, packs: caches.packs)
     } catch {
-      throw Self.error(error, source)
+      throw Self.error(error, source.function)
     }
   }
 
-  static func error(_ error: EngineError, _ source: ProgramSource) -> OrionError {
+  static func error(_ error: EngineError, _ function: String) -> OrionError {
     switch error {
     case .program(let faults): OrionError(.program, faults.text(file: "model.mil"))
     case .damaged(let what):
-      OrionError(.file, "program \(source.function): \(what); clear the cache and try again")
-    case .file(let what): OrionError(.file, "program \(source.function): \(what)")
-    case .stopped(let what): OrionError(.device, "program \(source.function): \(what)")
-    case .cancelled: OrionError(.cancelled, "program \(source.function): cancelled")
+      OrionError(.file, "program \(function): \(what); clear the cache and try again")
+    case .file(let what): OrionError(.file, "program \(function): \(what)")
+    case .stopped(let what): OrionError(.device, "program \(function): \(what)")
+    case .cancelled: OrionError(.cancelled, "program \(function): cancelled")
     }
   }
 }

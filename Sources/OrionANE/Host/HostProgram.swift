@@ -3,17 +3,25 @@ import Synchronization
 
 /// A function of a compiled program on the host.
 final class HostProgram: LoadedProgram {
+  /// What packs a program's own weights anew.
+  struct Patchable: Sendable {
+    let program: PatchableProgram
+    let model: PrivateModel
+  }
+
   let inputs: [Port]
   let outputs: [Port]
-  private let function: ExecutableFunction
-  /// Holds the mapped weights.
-  private let executable: Executable
+  private let name: String
+  /// Evaluations that began before a reload go on with what they began with.
+  private let function: Mutex<ExecutableFunction>
+  private let patchable: Patchable?
   private let backend: HostBackend
   private let isClosed = Atomic(false)
 
-  init(_ function: ExecutableFunction, _ executable: Executable, _ backend: HostBackend) {
-    self.function = function
-    self.executable = executable
+  init(_ function: ExecutableFunction, _ patchable: Patchable?, _ backend: HostBackend) {
+    name = function.name
+    self.function = Mutex(function)
+    self.patchable = patchable
     self.backend = backend
     inputs = function.inputs.map(Self.port)
     outputs = function.outputs.map(Self.port)
@@ -29,22 +37,40 @@ final class HostProgram: LoadedProgram {
   }
 
   func evaluate(inputs: [any TensorStorage], outputs: [any TensorStorage]) throws(OrionError) {
-    guard !isClosed.load(ordering: .acquiring) else {
-      throw OrionError(.argument, "program \(function.name): unloaded; compile it again")
-    }
+    try checkOpen()
     let views = (inputs.compactMap(Self.view), outputs.compactMap(Self.view))
     guard views.0.count == self.inputs.count, views.1.count == self.outputs.count else {
-      throw OrionError(.argument, "program \(function.name): a tensor is not of this device")
+      throw OrionError(.argument, "program \(name): a tensor is not of this device")
     }
     do throws(EngineError) {
-      try function.run(inputs: views.0, outputs: views.1)
+      try function.withLock { $0 }.run(inputs: views.0, outputs: views.1)
     } catch {
       if case .cancelled = error {
-        throw OrionError(.cancelled, "program \(function.name): cancelled before it was done")
+        throw OrionError(.cancelled, "program \(name): cancelled before it was done")
       }
-      throw OrionError(.device, "program \(function.name): \(error.message)")
+      throw OrionError(.device, "program \(name): \(error.message)")
     }
     backend.count { $0.evals += 1 }
+  }
+
+  private func checkOpen() throws(OrionError) {
+    guard !isClosed.load(ordering: .acquiring) else {
+      throw OrionError(.argument, "program \(name): unloaded; compile it again")
+    }
+  }
+
+  var model: PrivateModel? { patchable?.model }
+
+  /// Packs the weights as the file holds them now.
+  func reload() throws(OrionError) {
+    try checkOpen()
+    guard let patchable else { return }
+    let fresh = try HostBackend.function(name, of: patchable.program)
+    function.withLock { $0 = fresh }
+    backend.count {
+      $0.unloads += 1
+      $0.loads += 1
+    }
   }
 
   private static func view(_ storage: any TensorStorage) -> MemoryView? {

@@ -38,7 +38,7 @@ public final class Session: @unchecked Sendable {
     let opened = try Bundle(
       directory: bundle, profile: device.profile.name
     ) { path throws(OrionError) in
-      try device.identity.hex(of: path, as: "file")
+      try device.caches.identity.hex(of: path, as: "file")
     }
     try self.init(opened, on: device.backend)
   }

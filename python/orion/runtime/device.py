@@ -54,6 +54,16 @@ class Device(Owned):
         """The calls of the private framework recorded since the last time, in order."""
         return take_text(library().orion_device_trace, self.handle).splitlines()
 
+    def canary(self, name: str = "reload") -> str:
+        """What a small program shows of the device: `effective` or `stale` for `reload`.
+
+        `reload`: whether weights written in place take effect when their program is reloaded.
+        """
+        seen: dict[str, str] = json.loads(
+            take_text(library().orion_device_canary, self.handle, encode_text(name))
+        )
+        return seen[name]
+
     def __enter__(self) -> "Device":
         return self
 

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from ctypes import byref, c_uint64
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from ctypes import byref, c_char, c_size_t, c_uint64, c_void_p
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +40,14 @@ class Port:
 class Program(Owned):
     """`function` of a MIL text, compiled for a device.
 
-    `weights` is the file that the text calls `@model_path/weights.bin`.
+    `weights` is the file that the text calls `@model_path/weights.bin`. A patchable program gets a
+    copy of that file of its own, which `weights` opens for writing and `reload` loads:
+
+        with program.weights() as view:     # the file's bytes, uint8
+            view[128:192] = ...
+        program.reload()
+
+    Whether that takes effect is the device's nature; `Device.canary("reload")` finds out.
     """
 
     _noun = "program"
@@ -50,10 +58,15 @@ class Program(Owned):
         text: str,
         weights: str | os.PathLike[str] | None = None,
         function: str = "main",
+        *,
+        patchable: bool = False,
     ) -> None:
         encoded = text.encode("utf-8")
         compiled = c_uint64()
-        library().orion_program_compile(
+        compiler = library().orion_program_compile
+        if patchable:
+            compiler = library().orion_program_compile_patchable
+        compiler(
             device.handle,
             encoded,
             len(encoded),
@@ -93,6 +106,27 @@ class Program(Owned):
             len(outputs),
             (c_uint64 * len(outputs))(*(tensor.handle for tensor in outputs)),
         )
+
+    @contextmanager
+    def weights(self) -> Iterator[np.ndarray]:
+        """The bytes of a patchable program's weight file, uint8 [bytes]; writing changes the file.
+
+        Sizes and the records' heads must stay. The view ends with the block: it turns read-only.
+        """
+        address, count = c_void_p(), c_size_t()
+        library().orion_program_weights_lock(self.handle, byref(address), byref(count))
+        memory = (c_char * count.value).from_address(address.value or 0)
+        memory.program = self  # type: ignore[attr-defined]  # lives as long as any view of it
+        view: np.ndarray = np.frombuffer(memoryview(memory), np.uint8)
+        try:
+            yield view
+        finally:
+            view.flags.writeable = False
+            library().orion_program_weights_unlock(self.handle)
+
+    def reload(self) -> None:
+        """Unloads and loads a patchable program; nothing is compiled."""
+        library().orion_program_reload(self.handle)
 
     def _in_order(self, arrays: Mapping[str, Any] | Sequence[Any]) -> list[np.ndarray]:
         names = [port.name for port in self.inputs]
