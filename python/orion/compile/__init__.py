@@ -1,7 +1,16 @@
 """The one driver: a checkpoint and a profile become a bundle, a directory that a session opens."""
 
-from .bundle import BundleReport, bundle
+from .bundle import BundleReport, Source, bundle, find_family, read_source
 from .cache import cached_bundle
 from .options import WEIGHTS, Options
 
-__all__ = ["WEIGHTS", "BundleReport", "Options", "bundle", "cached_bundle"]
+__all__ = [
+    "WEIGHTS",
+    "BundleReport",
+    "Options",
+    "Source",
+    "bundle",
+    "cached_bundle",
+    "find_family",
+    "read_source",
+]

@@ -137,6 +137,15 @@ def read_source(path: Path) -> Source:
     return Source(renamed, checkpoint.tensors, model.family, model.config, words)
 
 
+def find_family(config: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The family of a config.json's content, and the config as the family reads it."""
+    kind = config.get("model_type")
+    if not isinstance(kind, str):
+        raise OrionError(f"config.json: expected a model_type; known: {', '.join(models.known())}")
+    family = models.find(kind)
+    return family, family.read_config(config)
+
+
 def tokenizer_files(path: Path) -> tuple[Path, ...]:
     return () if weights.presets.is_preset(path) else tokenizer.find_files(path)
 

@@ -2,6 +2,7 @@
 
 from .make import make_training_plan
 from .plan import Call, HostCall, ParameterLayout, Slot, TrainingPlan
+from .text import program_text
 
 __all__ = [
     "Call",
@@ -10,4 +11,5 @@ __all__ = [
     "Slot",
     "TrainingPlan",
     "make_training_plan",
+    "program_text",
 ]

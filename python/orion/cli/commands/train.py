@@ -1,0 +1,151 @@
+"""Train a model, from fresh weights or from a checkpoint."""
+
+import argparse
+import json
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from orion.cli import options
+
+# Flags of the settings: name, type, what it says in --help.
+FLAGS: tuple[tuple[str, type, str], ...] = (
+    ("iters", int, "optimizer steps (default: 1000)"),
+    ("batch-size", int, "sequences a microbatch (default: 4)"),
+    ("grad-accumulation-steps", int, "microbatches a step (default: 1)"),
+    ("max-seq-length", int, "tokens a sequence (default: 256, or the model's context)"),
+    ("learning-rate", float, "its peak (default: 1e-4)"),
+    ("lr-schedule", str, "constant, linear or cosine (default: constant)"),
+    ("lr-end", float, "where linear and cosine end (default: 0)"),
+    ("warmup", int, "steps up to the peak (default: 0)"),
+    ("beta1", float, "of AdamW (default: 0.9)"),
+    ("beta2", float, "of AdamW (default: 0.999)"),
+    ("epsilon", float, "of AdamW (default: 1e-8)"),
+    ("weight-decay", float, "of AdamW, on every parameter (default: 0.01)"),
+    ("grad-clip", float, "largest norm of all gradients; 0: any (default: 1)"),
+    ("loss-scale", float, "the first one, where gradients are fp16 (default: chosen)"),
+    ("seed", int, "of fresh weights and the order of the data (default: 0)"),
+    ("steps-per-report", int, "steps between lines of progress (default: 10)"),
+    ("steps-per-eval", int, "steps between validations (default: 200)"),
+    ("val-batches", int, "batches of a validation; -1: all (default: 25)"),
+    ("save-every", int, "steps between checkpoints (default: 100)"),
+    ("keep", int, "checkpoints to keep beside the best (default: 2)"),
+    ("weight-update", str, "auto, inputs, reload or recompile (default: auto)"),
+    ("verify", int, "check the gradients of the first N steps against fp32 (default: 0)"),
+)
+OUTER = ("model", "preset", "data", "adapter_path", "device", "resume")
+# What a run remembers beside its settings.
+KEPT = ("model", "preset", "data", "device")
+OUTPUT = "run"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_model(parser, required=False)
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="begin with fresh weights: a preset's name, or a config.json",
+    )
+    parser.add_argument(
+        "--data", metavar="DIR", help="train, valid and test, each .jsonl, .txt or .bin"
+    )
+    parser.add_argument(
+        *("--adapter-path", "--output", "-o"),
+        type=Path,
+        metavar="DIR",
+        help=f"where the run is kept: metrics, checkpoints, the model (default: {OUTPUT})",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint of the run"
+    )
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings in YAML")
+    for name, kind, text in FLAGS:
+        parser.add_argument(f"--{name}", type=kind, metavar=kind.__name__.upper(), help=text)
+    parser.add_argument(
+        "--mask-prompt", action="store_true", default=None, help="learn completions, not prompts"
+    )
+    options.add_device(parser)
+    # What the command line does not say may stand in the configuration.
+    parser.set_defaults(device=None)
+    options.add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from orion.cli.screen import say, say_device, working
+    from orion.runtime import Device
+    from orion.train import Trainer, finish, write_settings
+    from orion.train.progress import Progress
+
+    chosen, settings = gathered(arguments)
+    output = Path(chosen.get("adapter_path") or OUTPUT)
+    asked = str(chosen.get("device") or "auto")
+    device = Device(asked, cache_dir=arguments.cache_dir)
+    say_device(device, asked)
+    with working("Preparing"):
+        trainer = Trainer(
+            chosen.get("model"),
+            chosen.get("data"),
+            preset=chosen.get("preset"),
+            output=output,
+            resume=bool(chosen.get("resume")),
+            device=device,
+            settings=settings,
+        )
+    with trainer:
+        write_settings(trainer, {name: str(chosen[name]) for name in KEPT if chosen.get(name)})
+        for note in trainer.notes:
+            say(note)
+        progress = Progress(trainer, say)
+        interrupt = Interrupt()
+        with interrupt, progress.shown():
+            for line in trainer.steps():
+                progress.note(line)
+                if interrupt.came:
+                    break
+        if interrupt.came and trainer.step_done < trainer.settings.iters:
+            trainer.save()
+            say(
+                f"Stopped after step {trainer.step_done}, which is saved. Go on with: orion train"
+                f" --resume --output {output}"
+            )
+            return 128 + signal.SIGINT
+        report = finish(trainer)
+    print(json.dumps(report) if arguments.json else report["model"])
+    return 0
+
+
+class Interrupt:
+    """The first Ctrl-C lets the step end; the second one ends it."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def __enter__(self) -> "Interrupt":
+        self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        if self.came:
+            raise KeyboardInterrupt
+        self.came = True
+
+
+def gathered(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
+    """Paths and settings: the command line's, else the file's, else those of a run that resumes."""
+    from orion.train import Settings, read_config, settings_of
+
+    given = vars(arguments)
+    names = [name.replace("-", "_") for name, _, _ in FLAGS] + ["mask_prompt"]
+    asked = {name: given[name] for name in names if given[name] is not None}
+    asked |= {name: given[name] for name in OUTER if given[name]}
+    written = read_config(arguments.config) if arguments.config else {}
+    written["adapter_path"] = written.pop("output", written.get("adapter_path"))
+    output = Path(asked.get("adapter_path") or written.get("adapter_path") or OUTPUT)
+    resumes = asked.get("resume") or written.get("resume")
+    earlier = settings_of(output) if resumes else {}
+    chosen = {**earlier, **written, **asked}
+    return chosen, Settings(**{name: chosen[name] for name in names if name in chosen})

@@ -1,0 +1,20 @@
+"""Training: parameters, a plan's executor, optimizer, loop, checkpoints, metrics, strategies."""
+
+from .checkpoint import FOLDER as CHECKPOINTS
+from .divergence import DivergedError
+from .ending import finish, settings_of, write_settings
+from .metrics import read_metrics
+from .settings import Settings, read_config
+from .trainer import Trainer
+
+__all__ = [
+    "CHECKPOINTS",
+    "DivergedError",
+    "Settings",
+    "Trainer",
+    "finish",
+    "read_config",
+    "read_metrics",
+    "settings_of",
+    "write_settings",
+]

@@ -1,0 +1,182 @@
+"""Checkpoints of a run: a model directory that anything loads, with what going on takes besides.
+
+    RUN/checkpoints/step-00000100/
+        config.json, model.safetensors, tokenizer files   the model, in fp32
+        optimizer.safetensors                             first/KEY and second/KEY, the moments
+        training.json                                     step, data position, loss scale, settings
+
+A checkpoint appears whole or not at all. Knows no device.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..compile import Source, find_family
+from ..compile.files import new_directory
+from ..errors import OrionError
+from ..weights import safetensors
+from .parameters import Parameters
+
+FORMAT = 1
+FOLDER = "checkpoints"
+STATE = "training.json"
+MODEL, OPTIMIZER, CONFIG = "model.safetensors", "optimizer.safetensors", "config.json"
+NAME = re.compile(r"step-(\d{8,})\Z")
+LEFTOVER = re.compile(r"\.step-\d+\.(new|old)-")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint as it lies there; `state` is training.json's content."""
+
+    directory: Path
+    state: dict[str, Any]
+
+    @property
+    def step(self) -> int:
+        return int(self.state["step"])
+
+    @property
+    def val_loss(self) -> float | None:
+        return self.state.get("val_loss")
+
+
+def save(
+    run: Path,
+    source: Source,
+    parameters: Parameters,
+    state: Mapping[str, Any],
+    tokenizer_files: tuple[Path, ...] = (),
+) -> Path:
+    """Writes the checkpoint of `state["step"]`; OrionError when the disk has no room for it."""
+    target = run / FOLDER / f"step-{state['step']:08d}"
+    with parameters.held(), new_directory(target) as new:
+        write_json(new / CONFIG, source.checkpoint.config)
+        named = parameters.named()
+        safetensors.write(new / MODEL, source.family.restore(source.config, named))
+        moments = {
+            f"{name}/{key}": array
+            for name, arena in (("first", parameters.first), ("second", parameters.second))
+            for key, array in parameters.named(arena).items()
+        }
+        safetensors.write(new / OPTIMIZER, moments)
+        for path in tokenizer_files:
+            shutil.copyfile(path, new / path.name)
+        files = {path.name: path.stat().st_size for path in sorted(new.iterdir())}
+        write_json(new / STATE, {"format": FORMAT, **state, "files": files})
+    return target
+
+
+def write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def saved(run: Path) -> list[Saved]:
+    """All checkpoints of a run, the earliest first."""
+    folder = run / FOLDER
+    names = sorted(path for path in folder.glob("step-*") if NAME.match(path.name))
+    return [read(path) for path in names]
+
+
+def find(path: Path) -> Saved:
+    """The checkpoint at `path`, or the last one of the run at `path`."""
+    if (path / STATE).is_file():
+        return read(path)
+    found = saved(path)
+    if not found:
+        raise OrionError(
+            f"{path}: expected a run with {FOLDER}/step-*, found none; without --resume a run"
+            " begins anew"
+        )
+    return found[-1]
+
+
+def read(directory: Path) -> Saved:
+    """OrionError for another format, or a file that is not what was written."""
+    try:
+        state = json.loads((directory / STATE).read_text(encoding="utf-8"))
+        version, files = state["format"], state.get("files", {})
+    except OSError as error:
+        raise OrionError(f"{directory / STATE}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise OrionError(
+            f"{directory / STATE}: is no checkpoint's state: {error}; remove {directory.name} to"
+            " go on from the one before"
+        ) from None
+    if version != FORMAT:
+        raise OrionError(
+            f"{directory}: has format {version}, and this Orion reads {FORMAT}; go on with the"
+            " Orion that wrote it, or a newer one"
+        )
+    for name, size in files.items():
+        path = directory / name
+        found = path.stat().st_size if path.is_file() else None
+        if found != size:
+            raise OrionError(
+                f"{path}: expected {size} bytes, found {found}; the checkpoint is damaged, remove"
+                f" {directory.name} to go on from the one before"
+            )
+    return Saved(directory, state)
+
+
+def load(checkpoint: Saved, source: Source, parameters: Parameters) -> None:
+    """Masters and moments; OrionError when they are another model's."""
+    directory = checkpoint.directory
+    config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+    check_model(directory, config, source.checkpoint.config)
+    family, read_config = find_family(config)
+    tensors = family.rename(read_config, safetensors.read(directory / MODEL))
+    moments = safetensors.read(directory / OPTIMIZER)
+    for key in parameters.plan.parameters:
+        if key not in tensors:
+            raise OrionError(f"{directory / MODEL}: lacks {key}; it is another model's checkpoint")
+    parameters.load({key: np.asarray(tensors[key]) for key in parameters.plan.parameters})
+    for name, arena in (("first", parameters.first), ("second", parameters.second)):
+        for key in parameters.trainable:
+            if f"{name}/{key}" not in moments:
+                raise OrionError(f"{directory / OPTIMIZER}: lacks {name}/{key}")
+            layout = parameters.plan.parameters[key]
+            arena[key][...] = layout.to_stored(np.asarray(moments[f"{name}/{key}"]))
+
+
+def check_model(directory: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    names = sorted(set(theirs) | set(ours))
+    differing = [
+        f"{name} is {theirs.get(name)!r} there and {ours.get(name)!r} here"
+        for name in names
+        if plain(theirs.get(name)) != plain(ours.get(name))
+    ]
+    if differing:
+        raise OrionError(
+            f"{directory}: is the checkpoint of another model: {'; '.join(differing[:3])}"
+        )
+
+
+def plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def prune(run: Path, keep: int) -> None:
+    """Leaves the last `keep` checkpoints and the one of the least validation loss."""
+    found = saved(run)
+    judged = [entry for entry in found if entry.val_loss is not None]
+    best = min(judged, key=lambda entry: entry.val_loss or 0.0, default=None)
+    for entry in found[:-keep]:
+        if best is None or entry.directory != best.directory:
+            shutil.rmtree(entry.directory, ignore_errors=True)
+
+
+def remove_leftovers(run: Path) -> None:
+    """What a killed writer left; only for whoever holds the run's lock."""
+    for path in (run / FOLDER).glob(".step-*"):
+        if LEFTOVER.match(path.name):
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,145 @@
+"""What a plan runs on: a device, or numpy, the definition; both give memory and programs alike."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..compile.manifest import Program as PlannedProgram
+from ..compile.training import program_text
+from ..ir.interpret import Arithmetic, interpret
+from ..ir.types import DTYPES
+from ..runtime import Device, Program, Tensor, profile
+
+WEIGHTS = "weights.bin"
+
+
+class Memory(Protocol):
+    """A tensor: its numbers are seen inside `with memory as view`."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    def __enter__(self) -> np.ndarray: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+class Runnable(Protocol):
+    """A program; `inputs` and `outputs` name its ports in the order `evaluate` takes them in."""
+
+    @property
+    def port_names(self) -> tuple[list[str], list[str]]: ...
+
+    def evaluate(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None: ...
+
+
+class Machine(Protocol):
+    name: str
+
+    def memory(self, shape: Sequence[int], dtype: str) -> Memory: ...
+
+    def program(self, planned: PlannedProgram) -> Runnable: ...
+
+    def counters(self) -> dict[str, Any]: ...
+
+
+class DeviceProgram:
+    def __init__(self, program: Program, planned: PlannedProgram) -> None:
+        self.program = program
+        # Outputs come in the order of the graph's, under names of the text's.
+        self._outputs = [output.name for output in planned.graph.outputs]
+
+    @property
+    def port_names(self) -> tuple[list[str], list[str]]:
+        return [port.name for port in self.program.inputs], self._outputs
+
+    def evaluate(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        self.program.evaluate(inputs, outputs)
+
+
+class DeviceMachine:
+    """Programs are compiled with what constants they have; those are no parameters."""
+
+    def __init__(self, device: Device) -> None:
+        self.name = device.name
+        self.device = device
+        self.profile = profile(device.profile)
+
+    def memory(self, shape: Sequence[int], dtype: str) -> Memory:
+        return Tensor(self.device, shape, dtype)
+
+    def program(self, planned: PlannedProgram) -> Runnable:
+        with tempfile.TemporaryDirectory(prefix="orion-train-") as directory:
+            weights = Path(directory) / WEIGHTS
+            text = program_text(planned, self.profile["dialect"], weights)
+            program = Program(self.device, text, weights if weights.is_file() else None)
+            return DeviceProgram(program, planned)
+
+    def counters(self) -> dict[str, Any]:
+        return self.device.counters()
+
+
+class Array:
+    """Memory of numpy's."""
+
+    def __init__(self, shape: Sequence[int], dtype: str) -> None:
+        self.shape, self.dtype = tuple(shape), dtype
+        self.array = np.zeros(self.shape, DTYPES[dtype])
+
+    def __enter__(self) -> np.ndarray:
+        return self.array
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
+class NumpyProgram:
+    def __init__(self, planned: PlannedProgram, arithmetic: Arithmetic) -> None:
+        self._graph, self._arithmetic = planned.graph, arithmetic
+
+    @property
+    def port_names(self) -> tuple[list[str], list[str]]:
+        return (
+            [node.result.name for node in self._graph.inputs],
+            [output.name for output in self._graph.outputs],
+        )
+
+    def evaluate(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        names = self.port_names
+        given = {name: memory.array for name, memory in zip(names[0], inputs, strict=True)}
+        results: Mapping[str, np.ndarray] = interpret(self._graph, given, {}, self._arithmetic)
+        for name, memory in zip(names[1], outputs, strict=True):
+            memory.array[...] = results[name]
+
+
+class NumpyMachine:
+    """The definition in fp32: slow, and right by what the words mean."""
+
+    name = "numpy"
+
+    def __init__(self, arithmetic: Arithmetic | None = None) -> None:
+        self._arithmetic = arithmetic or Arithmetic.declared()
+
+    def memory(self, shape: Sequence[int], dtype: str) -> Memory:
+        return Array(shape, dtype)
+
+    def program(self, planned: PlannedProgram) -> Runnable:
+        return NumpyProgram(planned, self._arithmetic)
+
+    def counters(self) -> dict[str, Any]:
+        return dict.fromkeys(("compiles", "loads", "unloads", "loaded_programs"), 0) | {
+            "virtual_s": 0.0
+        }
+
+
+@contextlib.contextmanager
+def held(memories: Mapping[str, Memory]) -> Any:
+    """All of them in the host's hands: views by name."""
+    with contextlib.ExitStack() as stack:
+        yield {name: stack.enter_context(memory) for name, memory in memories.items()}
