@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -139,7 +139,9 @@ class NumpyMachine:
 
 
 @contextlib.contextmanager
-def held(memories: Mapping[str, Memory]) -> Any:
-    """All of them in the host's hands: views by name."""
+def held(memories: Mapping[str, Memory]) -> Iterator[dict[str, np.ndarray]]:
+    """All of them in the host's hands: views by name. Names may share their memory."""
     with contextlib.ExitStack() as stack:
-        yield {name: stack.enter_context(memory) for name, memory in memories.items()}
+        different = {id(memory): memory for memory in memories.values()}
+        views = {key: stack.enter_context(memory) for key, memory in different.items()}
+        yield {name: views[id(memory)] for name, memory in memories.items()}

@@ -78,7 +78,6 @@ class Trainer:
             self.profile,
             sequence=self.sequence,
             batch=self.settings.batch_size,
-            weights="inputs",
         )
         self.machine = DeviceMachine(self.device)
         self.parameters = Parameters(self.plan, self.machine, self.source.checkpoint.tensors)
