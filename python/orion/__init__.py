@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from orion.generate import Chat, Model, Response, Result, load, stream_generate
     from orion.runtime import Device, Program, Session, Tensor, profile
+    from orion.train import Trainer
 
 _HOME = {
     "Chat": "orion.generate",
@@ -26,6 +27,7 @@ _HOME = {
     "Result": "orion.generate",
     "Session": "orion.runtime",
     "Tensor": "orion.runtime",
+    "Trainer": "orion.train",
     "load": "orion.generate",
     "profile": "orion.runtime",
     "stream_generate": "orion.generate",
@@ -41,6 +43,7 @@ __all__ = [
     "Result",
     "Session",
     "Tensor",
+    "Trainer",
     "UsageError",
     "load",
     "profile",

@@ -127,7 +127,7 @@ class Trainer:
     # ---- one step ----
 
     def step(self) -> dict[str, Any]:
-        """One update from new batches: its line of metrics. DivergedError where going on is vain."""
+        """One update from new batches: its line of metrics. DivergedError ends a run gone wrong."""
         begun = time.perf_counter()
         before = self.machine.counters()
         batches = [self.batches.next() for _ in range(self.settings.grad_accumulation_steps)]
