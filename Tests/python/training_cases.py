@@ -48,9 +48,8 @@ class Case:
             source.family, source.config, facts, sequence=sequence, batch=batch
         )
         self.parameters = Parameters(self.plan, self.machine, source.checkpoint.tensors)
-        self.executor = Executor(self.plan, self.machine, self.parameters)
-        self.strategy = Inputs(self.parameters)
-        self.strategy.write_all(self.parameters)
+        self.strategy = Inputs(self.plan, self.machine, self.parameters)
+        self.executor = Executor(self.plan, self.machine, self.parameters, self.strategy.programs)
 
     def gradients(self, batch: Batch, scale: float) -> tuple[float, dict[str, np.ndarray]]:
         """Mean loss, and gradients under a checkpoint's own names."""

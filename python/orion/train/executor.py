@@ -15,7 +15,7 @@ from ..compile.training import Call, HostCall, TrainingPlan
 from ..data import Batch
 from ..runtime import kernels
 from .machine import Machine, Memory, Runnable, held
-from .parameters import Parameters
+from .parameters import Parameters, rows_from
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,18 @@ class Outcome:
 
 
 class Executor:
-    """One plan on one machine, over the parameters' memory."""
+    """One plan on one machine; `programs` are looked up at each call, so they may be replaced."""
 
-    def __init__(self, plan: TrainingPlan, machine: Machine, parameters: Parameters) -> None:
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        machine: Machine,
+        parameters: Parameters,
+        programs: Mapping[str, Runnable],
+    ) -> None:
         self.plan = plan
         self.parameters = parameters
-        self.programs: dict[str, Runnable] = {
-            name: machine.program(planned) for name, planned in plan.programs.items()
-        }
+        self.programs = programs
         self.memories: dict[str, Memory] = {
             **parameters.memories,
             **allocate(plan, machine),
@@ -103,7 +107,7 @@ class Executor:
                 continue
             with self.memories[name] as view:
                 fresh = (slot.key, slot.first_row) not in self._begun
-                total = rows_from(self.parameters.gradients[slot.key], slot.first_row, view)
+                total = rows_from(self.parameters.gradients[slot.key], slot.first_row, view.size)
                 self._is_finite &= kernels.accumulate(
                     total, view, scale=1.0 / loss_scale, fresh=fresh
                 )
@@ -201,9 +205,3 @@ def root_of(plan: TrainingPlan, name: str) -> str:
 
 def in_tiles(plan: TrainingPlan, slots: Mapping[str, str]) -> list[str]:
     return sorted(slots.values(), key=lambda name: plan.slots[name].first_row)
-
-
-def rows_from(total: np.ndarray, first: int, part: np.ndarray) -> np.ndarray:
-    """The stretch of a dense `total` that begins at row `first` and has the size of `part`."""
-    start = first * total.shape[-1]
-    return total.reshape(-1)[start : start + part.size]

@@ -19,6 +19,9 @@ from ..runtime import Device, Program, Tensor, profile
 WEIGHTS = "weights.bin"
 
 
+Tensors = Mapping[str, np.ndarray]
+
+
 class Memory(Protocol):
     """A tensor: its numbers are seen inside `with memory as view`."""
 
@@ -31,7 +34,7 @@ class Memory(Protocol):
 
 
 class Runnable(Protocol):
-    """A program; `inputs` and `outputs` name its ports in the order `evaluate` takes them in."""
+    """A program; its port names are in the order in which `evaluate` takes inputs and outputs."""
 
     @property
     def port_names(self) -> tuple[list[str], list[str]]: ...
@@ -44,14 +47,17 @@ class Machine(Protocol):
 
     def memory(self, shape: Sequence[int], dtype: str) -> Memory: ...
 
-    def program(self, planned: PlannedProgram) -> Runnable: ...
+    def program(self, planned: PlannedProgram, tensors: Tensors | None = None) -> Runnable: ...
 
     def counters(self) -> dict[str, Any]: ...
 
 
 class DeviceProgram:
-    def __init__(self, program: Program, planned: PlannedProgram) -> None:
+    """A program that may hold weights: `places` says where in its file each begins, in bytes."""
+
+    def __init__(self, program: Program, planned: PlannedProgram, places: dict[str, int]) -> None:
         self.program = program
+        self.places = places
         # Outputs come in the order of the graph's, under names of the text's.
         self._outputs = [output.name for output in planned.graph.outputs]
 
@@ -62,9 +68,12 @@ class DeviceProgram:
     def evaluate(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         self.program.evaluate(inputs, outputs)
 
+    def close(self) -> None:
+        self.program.close()
+
 
 class DeviceMachine:
-    """Programs are compiled with what constants they have; those are no parameters."""
+    """A device and its profile."""
 
     def __init__(self, device: Device) -> None:
         self.name = device.name
@@ -74,12 +83,15 @@ class DeviceMachine:
     def memory(self, shape: Sequence[int], dtype: str) -> Memory:
         return Tensor(self.device, shape, dtype)
 
-    def program(self, planned: PlannedProgram) -> Runnable:
+    def program(self, planned: PlannedProgram, tensors: Tensors | None = None) -> DeviceProgram:
+        """Compiles. With `tensors`, the weights that it holds, their file can be written later."""
         with tempfile.TemporaryDirectory(prefix="orion-train-") as directory:
             weights = Path(directory) / WEIGHTS
-            text = program_text(planned, self.profile["dialect"], weights)
-            program = Program(self.device, text, weights if weights.is_file() else None)
-            return DeviceProgram(program, planned)
+            text, places = program_text(planned, self.profile["dialect"], weights, tensors)
+            file = weights if weights.is_file() else None
+            patchable = bool(tensors) and file is not None
+            program = Program(self.device, text, file, patchable=patchable)
+            return DeviceProgram(program, planned, places)
 
     def counters(self) -> dict[str, Any]:
         return self.device.counters()
@@ -100,8 +112,9 @@ class Array:
 
 
 class NumpyProgram:
-    def __init__(self, planned: PlannedProgram, arithmetic: Arithmetic) -> None:
+    def __init__(self, planned: PlannedProgram, arithmetic: Arithmetic, tensors: Tensors) -> None:
         self._graph, self._arithmetic = planned.graph, arithmetic
+        self._weights = {key: array.copy() for key, array in tensors.items()}
 
     @property
     def port_names(self) -> tuple[list[str], list[str]]:
@@ -113,7 +126,9 @@ class NumpyProgram:
     def evaluate(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         names = self.port_names
         given = {name: memory.array for name, memory in zip(names[0], inputs, strict=True)}
-        results: Mapping[str, np.ndarray] = interpret(self._graph, given, {}, self._arithmetic)
+        results: Mapping[str, np.ndarray] = interpret(
+            self._graph, given, self._weights, self._arithmetic
+        )
         for name, memory in zip(names[1], outputs, strict=True):
             memory.array[...] = results[name]
 
@@ -129,8 +144,8 @@ class NumpyMachine:
     def memory(self, shape: Sequence[int], dtype: str) -> Memory:
         return Array(shape, dtype)
 
-    def program(self, planned: PlannedProgram) -> Runnable:
-        return NumpyProgram(planned, self._arithmetic)
+    def program(self, planned: PlannedProgram, tensors: Tensors | None = None) -> Runnable:
+        return NumpyProgram(planned, self._arithmetic, tensors or {})
 
     def counters(self) -> dict[str, Any]:
         return dict.fromkeys(("compiles", "loads", "unloads", "loaded_programs"), 0) | {

@@ -119,3 +119,9 @@ class Parameters:
         arenas = (self._masters, self.gradients, self.first, self.second)
         tensors = sum(self.plan.slots[name].bytes for name in self.memories)
         return tensors + sum(arena.values.nbytes for arena in arenas)
+
+
+def rows_from(total: np.ndarray, first_row: int, size: int) -> np.ndarray:
+    """`size` numbers of a dense `total` from a row on, flat; a view."""
+    start = first_row * total.shape[-1]
+    return total.reshape(-1)[start : start + size]

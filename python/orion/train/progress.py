@@ -24,9 +24,12 @@ class Progress:
         self._first = trainer.step_done
         self._begun = time.perf_counter()
         self._since: list[dict[str, Any]] = []
+        self._told = 0
+        self.say_notes()
         self._show: Callable[[str, int], None] = lambda _text, _step: None
 
     def note(self, line: dict[str, Any]) -> None:
+        self.say_notes()
         self._since.append(line)
         step = line["step"]
         self._show(self._text(line), step)
@@ -34,6 +37,12 @@ class Progress:
         if is_due or "val_loss" in line or step == self._iters:
             self._say(self._text(line))
             self._since.clear()
+
+    def say_notes(self) -> None:
+        """What the trainer has to tell, once."""
+        while self._told < len(self._trainer.notes):
+            self._say(self._trainer.notes[self._told])
+            self._told += 1
 
     def _text(self, line: dict[str, Any]) -> str:
         """Loss and speed are means since the last report."""

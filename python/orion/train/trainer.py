@@ -30,7 +30,7 @@ from .rundirectory import RunDirectory
 from .schedule import learning_rate
 from .settings import Settings
 from .source import open_source
-from .strategy import Inputs, Strategy
+from .strategy import WAYS, Inputs, StaleWeightsError, Strategy, choose, plan_for
 
 # Where a run starts on a device that computes in fp16.
 LOSS_SCALE = 2.0**12
@@ -80,9 +80,7 @@ class Trainer:
             batch=self.settings.batch_size,
         )
         self.machine = DeviceMachine(self.device)
-        self.parameters = Parameters(self.plan, self.machine, self.source.checkpoint.tensors)
-        self.executor = Executor(self.plan, self.machine, self.parameters)
-        self.strategy: Strategy = Inputs(self.parameters)
+        self.notes = self._first_notes()
         self.loss_scale = self._first_scale()
         self.divergence = Divergence()
         self.step_done = self.updates = self.skipped = self.tokens = 0
@@ -95,11 +93,40 @@ class Trainer:
             seed=self.settings.seed,
         )
         self.run = None if output is None else RunDirectory(Path(output), resume=resume)
+        way = self._choose_way()
+        self.parameters = Parameters(
+            plan_for(way, self.plan), self.machine, self.source.checkpoint.tensors
+        )
         self._resume()
-        self.strategy.write_all(self.parameters)
+        self._begin_with(way)
         self._validation: list[Batch] | None = None
         self._metrics: MetricsFile | None = None
         self._overflows = 0
+
+    def _choose_way(self) -> str:
+        asked = self.settings.weight_update
+        if asked == "auto" and self.run and self.run.resumed:
+            asked = self.run.resumed.state["weight_update"]
+        way, note = choose(asked, self.device)
+        self.notes += [note] if note else []
+        return way
+
+    def _begin_with(self, way: str) -> None:
+        """Programs for the parameters as they are now."""
+        self.strategy: Strategy = WAYS[way](self.parameters.plan, self.machine, self.parameters)
+        self.executor = Executor(
+            self.parameters.plan, self.machine, self.parameters, self.strategy.programs
+        )
+
+    def _change_to(self, way: str) -> None:
+        """Another way from here on; masters and moments stay what they are."""
+        self.strategy.close()
+        before = self.parameters
+        with before.held():
+            numbers = {key: array.copy() for key, array in before.named().items()}
+        self.parameters = Parameters(plan_for(way, self.plan), self.machine, numbers)
+        self.parameters.first, self.parameters.second = before.first, before.second
+        self._begin_with(way)
 
     def _sequence_length(self) -> int:
         context = int(self.source.config.context)
@@ -189,14 +216,19 @@ class Trainer:
     def _update(self, rate: float, norm: float) -> None:
         self.updates += 1
         self._overflows = 0
-        update(
-            self.parameters,
-            self.strategy,
-            self.settings,
-            step=self.updates,
-            learning_rate=rate,
-            norm=norm,
-        )
+        try:
+            update(
+                self.parameters,
+                self.strategy,
+                self.settings,
+                step=self.updates,
+                learning_rate=rate,
+                norm=norm,
+            )
+        except StaleWeightsError as error:
+            # The masters have learnt; what the device holds has not.
+            self._change_to(Inputs.name)
+            self.notes.append(f"step {self.step_done}: {error}; from here weights are inputs")
 
     def _skip(self, loss: float) -> None:
         """Gradients that overflowed change nothing."""
@@ -306,15 +338,13 @@ class Trainer:
             self.loss_scale.value, self.loss_scale.good = scale["value"], scale["good"]
         self.divergence.load(state["divergence"])
         self.val_loss = state["val_loss"]
+        self.notes.append(f"resumed after step {self.step_done}")
 
-    @property
-    def notes(self) -> list[str]:
+    def _first_notes(self) -> list[str]:
         """What a user should know before it starts."""
         notes = list(self.data.notes)
         if self.data.valid is None:
             notes.append(f"{self.data.directory}: holds no valid.*, so nothing is validated")
-        if self.step_done:
-            notes.append(f"resumed after step {self.step_done}")
         return notes
 
     @property

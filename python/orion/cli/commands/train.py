@@ -94,8 +94,6 @@ def run(arguments: argparse.Namespace) -> int:
         )
     with trainer:
         write_settings(trainer, {name: str(chosen[name]) for name in KEPT if chosen.get(name)})
-        for note in trainer.notes:
-            say(note)
         progress = Progress(trainer, say)
         interrupt = Interrupt()
         with interrupt, progress.shown():

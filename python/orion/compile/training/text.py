@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...mil import BlobWriter, to_mil
+from ...mil.blob import METADATA
 from ..manifest import Program
 
 
@@ -15,14 +16,15 @@ def program_text(
     dialect: Mapping[str, str],
     weights: Path,
     tensors: Mapping[str, Any] | None = None,
-) -> str:
-    """The text; `weights` is written where there is anything to keep in it.
+) -> tuple[str, dict[str, int]]:
+    """The text, and where in the file the data of each of `tensors` begin, in bytes.
 
-    `tensors` has the numbers of weights that are constants of the program.
+    `tensors` has the numbers of weights that are constants of the program. `weights` is written
+    where there is anything to keep in it.
     """
     blob = BlobWriter()
     text = to_mil(program.graph, dialect, blob, tensors or {})
     if blob.records:
         with weights.open("wb") as file:
             blob.write(file)
-    return text
+    return text, {record.name: record.offset + METADATA.size for record in blob.records}

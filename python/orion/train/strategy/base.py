@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import numpy as np
 
+from ...compile.training import TrainingPlan
+from ...errors import OrionError
+from ..machine import Runnable
 from ..parameters import Parameters
+
+
+class StaleWeightsError(OrionError):
+    """The device went on computing with weights that were replaced. The masters are right."""
 
 
 class Writer(ABC):
@@ -27,13 +34,18 @@ class Writer(ABC):
 
 
 class Strategy(ABC):
-    """One way, for one executor."""
+    """One way. `programs` are the plan's, compiled; a strategy may put others in their place."""
 
     name: str
+    plan: TrainingPlan
+    programs: Mapping[str, Runnable]
 
     @abstractmethod
     def writing(self) -> contextlib.AbstractContextManager[Writer]:
-        """At the block's end the device computes with what was written; OrionError if it cannot."""
+        """At the block's end the device computes with what was written.
+
+        StaleWeightsError when it is seen not to.
+        """
 
     def write_all(self, parameters: Parameters) -> None:
         """After masters were loaded."""
@@ -41,7 +53,7 @@ class Strategy(ABC):
             for key in parameters.plan.parameters:
                 writer.write(key)
 
-
-@contextlib.contextmanager
-def always(writer: Writer) -> Iterator[Writer]:
-    yield writer
+    def close(self) -> None:
+        """Gives the device its programs back."""
+        for program in self.programs.values():
+            getattr(program, "close", lambda: None)()

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...compile.training import TrainingPlan
 from ...runtime import kernels
-from ..executor import rows_from
-from ..machine import held
-from ..parameters import Parameters
+from ..machine import Machine, held
+from ..parameters import Parameters, rows_from
 from .base import Strategy, Writer
 
 
@@ -19,13 +19,16 @@ class Inputs(Strategy):
 
     name = "inputs"
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, plan: TrainingPlan, machine: Machine, parameters: Parameters) -> None:
+        self.plan = plan
+        self.programs = {name: machine.program(row) for name, row in plan.programs.items()}
         self._parameters = parameters
         self._slots = {
             slot: parameters.memories[slot]
-            for key in parameters.plan.parameters
+            for key in plan.parameters
             for slot in parameters.copies(key)
         }
+        self.write_all(parameters)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -34,6 +37,8 @@ class Inputs(Strategy):
 
 
 class TensorWriter(Writer):
+    """Into the tensors that `parameters` has beside its masters."""
+
     def __init__(self, parameters: Parameters, views: dict[str, np.ndarray]) -> None:
         self._parameters, self._views = parameters, views
 
@@ -48,5 +53,5 @@ class TensorWriter(Writer):
         for slot in self._parameters.copies(key):
             view = self._views[slot]
             first = self._parameters.plan.slots[slot].first_row
-            master = rows_from(self._parameters.master(key), first, view)
+            master = rows_from(self._parameters.master(key), first, view.size)
             kernels.convert(master.reshape(view.shape), view)
