@@ -30,7 +30,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
     if isinstance(value, Typed):
-        return NUMPY[value.dtype](value.value) if value.dtype in NUMPY else value.value
+        kinds = NUMPY | {"uint32": np.uint32}
+        return kinds[value.dtype](value.value) if value.dtype in kinds else value.value
     if isinstance(value, Array) and not value.ndim:
         return value[()]
     if isinstance(value, list) and isinstance(value[0] if value else 0, int):

@@ -33,7 +33,7 @@ struct FunctionChecker {
   private let definitions: [String: SourceSpan]
   /// Values that are known when the program is compiled though no literal: results of ops that fold.
   var knownEarly: Set<ValueID> = []
-  private var decoded: [ValueID: ConstantValue] = [:]
+  var decoded: [ValueID: ConstantValue] = [:]
 
   init(_ function: Function, version: String, weights: ModelDirectory) {
     (name, opset, span) = (function.name, function.opset, function.span)
@@ -261,46 +261,6 @@ struct FunctionChecker {
       ids.append(addValue(operation.op, type, nil, at: operation.span))
     }
     return ids
-  }
-
-  /// The types that the op's rule gives, when they are the declared ones.
-  private mutating func infer(
-    _ operation: Operation, _ row: OpRow, _ operands: [String: Operand], _ blocks: [NestedFunction]
-  ) -> [TensorType]? {
-    let declared = operation.outputs.map { DeclaredType($0, version: version) }
-    var types: [String: [TensorType]] = [:]
-    var constants: [String: ConstantValue] = [:]
-    for (name, operand) in operands {
-      types[name] = operand.ids.map { values[$0].type }
-      if case .one(let id) = operand { constants[name] = constantValue(id) }
-    }
-    let context = InferenceContext(
-      op: operation.op, opset: operation.version ?? opset, span: operation.span,
-      types: types, constants: constants, declared: declared.compactMap { try? $0.tensor() },
-      blocks: blocks.map(\.function.signature))
-    do throws(Diagnostic) {
-      let inferred = try row.infer(context)
-      guard inferred.count == declared.count + (row.isSilent ? 1 : 0) else {
-        throw Diagnostic(
-          "`\(operation.op)` gives \(inferred.count) values here, but \(declared.count) are"
-            + " declared; declare one for each", rule: "type-mismatch", at: operation.span)
-      }
-      for (type, declared) in zip(inferred, declared) {
-        attempt { (_) throws(Diagnostic) in try declared.compare(with: type, of: operation.op) }
-      }
-      return inferred
-    } catch {
-      faults.append(error)
-      return nil
-    }
-  }
-
-  /// The content of a constant that stands in the text.
-  mutating func constantValue(_ id: ValueID) -> ConstantValue? {
-    if let known = decoded[id] { return known }
-    guard let source = values[id].constant else { return nil }
-    decoded[id] = ConstantValue(type: values[id].type, source: source)
-    return decoded[id]
   }
 }
 

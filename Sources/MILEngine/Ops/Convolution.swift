@@ -103,7 +103,7 @@ struct ConvolutionShape {
     self.output = output
   }
 
-  private static func positive(
+  static func positive(
     _ context: InferenceContext, _ name: String, _ count: Int
   ) throws(Diagnostic) -> [Int] {
     guard context.has(name) else { return [Int](repeating: 1, count: count) }

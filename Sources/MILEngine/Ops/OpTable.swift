@@ -2,7 +2,8 @@
 enum OpTable {
   static let rows: [OpRow] =
     elementwise + activations + comparisons + reductions + normalizations + products + convolutions
-    + shapes + slices + gathers + compressed + controlFlow
+    + shapes + slices + gathers + compressed + controlFlow + resizing + imageSampling
+    + boxSelection + randomness + recurrence + transposedConvolutions
 
   /// The row of the op called `name`, or `nil`.
   static func row(named name: String) -> OpRow? { byName[name] }

@@ -33,9 +33,13 @@ enum Words {
     static func log(_ value: Double) -> Double { Glibc.log(value) }
     static func exp(_ value: Double) -> Double { Glibc.exp(value) }
     static func power(_ base: Double, _ exponent: Double) -> Double { Glibc.pow(base, exponent) }
+    static func cosine(_ value: Double) -> Double { Glibc.cos(value) }
+    static func tangent(hyperbolic value: Double) -> Double { Glibc.tanh(value) }
   #else
     static func log(_ value: Double) -> Double { Darwin.log(value) }
     static func exp(_ value: Double) -> Double { Darwin.exp(value) }
     static func power(_ base: Double, _ exponent: Double) -> Double { Darwin.pow(base, exponent) }
+    static func cosine(_ value: Double) -> Double { Darwin.cos(value) }
+    static func tangent(hyperbolic value: Double) -> Double { Darwin.tanh(value) }
   #endif
 }
