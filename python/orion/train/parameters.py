@@ -36,14 +36,25 @@ class Arena:
 
 
 class Parameters:
-    """`tensors` are the first numbers, by the family's names, in the checkpoint's shapes."""
+    """`tensors` are the first numbers, by the family's names, in the checkpoint's shapes.
 
-    def __init__(self, plan: TrainingPlan, machine: Machine, tensors: Mapping[str, Any]) -> None:
+    Those that never learn have gradients and no moments.
+    """
+
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        machine: Machine,
+        tensors: Mapping[str, Any],
+        *,
+        learns: bool = True,
+    ) -> None:
         self.plan = plan
         self.trainable = plan.trainable
         shapes = {key: plan.parameters[key].stored for key in plan.parameters}
         learnt = {key: shapes[key] for key in self.trainable}
-        self.gradients, self.first, self.second = (Arena(learnt) for _ in range(3))
+        self.gradients = Arena(learnt)
+        self.first, self.second = (Arena(learnt if learns else {}) for _ in range(2))
         slots = {slot.name: slot for slot in plan.slots.values() if slot.kind == "parameter"}
         # The tensors that programs read, by slot.
         self.memories: dict[str, Memory] = {

@@ -31,6 +31,7 @@ from .schedule import learning_rate
 from .settings import Settings
 from .source import open_source
 from .strategy import WAYS, Inputs, StaleWeightsError, Strategy, choose, plan_for
+from .verify import Verifier
 
 # Where a run starts on a device that computes in fp16.
 LOSS_SCALE = 2.0**12
@@ -102,6 +103,9 @@ class Trainer:
         self._validation: list[Batch] | None = None
         self._metrics: MetricsFile | None = None
         self._overflows = 0
+        self._verifier: Verifier | None = None
+        # Of each verified step, by parameter.
+        self.gradient_errors: list[dict[str, float]] = []
 
     def _choose_way(self) -> str:
         asked = self.settings.weight_update
@@ -169,6 +173,7 @@ class Trainer:
         self.executor.finish()
         norm = gradient_norm(self.parameters) if is_finite else math.inf
         self.step_done += 1
+        verified = self._verify(batches, targets) if math.isfinite(norm) else {}
         rate = self.learning_rate(self.step_done)
         update_begun = time.perf_counter()
         if math.isfinite(norm):
@@ -195,11 +200,25 @@ class Trainer:
             "epoch": self.batches.epoch,
             "memory_bytes": current_memory(),
             "weight_update": self.strategy.name,
+            **verified,
         }
         self.loss_scale.note(overflowed=not math.isfinite(norm))
         if math.isfinite(loss) or self.loss_scale.is_fixed:
             self._stop_if(self.divergence.note(loss))
         return line
+
+    def _verify(self, batches: list[Batch], targets: int) -> dict[str, Any]:
+        """The first steps' gradients against fp32: what a line of metrics says of them."""
+        if self.step_done > self.settings.verify:
+            self._verifier = None
+            return {}
+        if self._verifier is None:
+            self._verifier = Verifier(
+                self.source, self.device, self.sequence, self.settings.batch_size
+            )
+        errors = self._verifier.errors(self.parameters, batches, targets)
+        self.gradient_errors.append(errors)
+        return self._verifier.check(self.step_done, errors)
 
     def learning_rate(self, step: int) -> float:
         settings = self.settings

@@ -108,9 +108,21 @@ def run(arguments: argparse.Namespace) -> int:
                 f" --resume --output {output}"
             )
             return 128 + signal.SIGINT
+        if trainer.gradient_errors:
+            print_verified(trainer.gradient_errors)
         report = finish(trainer)
     print(json.dumps(report) if arguments.json else report["model"])
     return 0
+
+
+def print_verified(steps: list[dict[str, float]]) -> None:
+    """The largest error of each parameter, the worst ones first."""
+    from orion.cli.screen import say
+
+    worst = {key: max(errors[key] for errors in steps) for key in steps[0]}
+    say(f"gradients of {len(steps)} steps against fp32, relative L2 error at most:")
+    for key in sorted(worst, key=worst.__getitem__, reverse=True):
+        say(f"  {worst[key]:.2e}  {key}")
 
 
 class Interrupt:
