@@ -102,10 +102,14 @@ class Runner:
     # ---- the host's calls ----
 
     def embed(self, call: HostCall) -> None:
-        x = self.masters[self.plan.slots[call.inputs["embedding"]].key][0, :, 0][self.ids]
-        if "positions" in call.inputs:
-            table = self.masters[self.plan.slots[call.inputs["positions"]].key]
-            x = x + table[0, : self.plan.sequence, 0]
+        tables = {
+            table: self.plan.parameters[key].from_stored(self.masters[key])
+            for table, slot in call.inputs.items()
+            if (key := self.plan.slots[slot].key)
+        }
+        x = tables["embedding"][self.ids]
+        if "positions" in tables:
+            x = x + tables["positions"][: self.plan.sequence]
         columns = x.reshape(self.plan.columns, -1).T
         self.write(call.outputs["x"], columns[None, :, None])
 
@@ -131,7 +135,7 @@ class Runner:
         columns = self.slots[call.inputs["x"]][0, :, 0].T.astype(np.float64) / self.loss_scale
         rows = columns.reshape(*self.ids.shape, -1)
         for table, slot in call.outputs.items():
-            gradient = self.sums[self.plan.slots[slot].key][0, :, 0]
+            gradient = self.sums[self.plan.slots[slot].key][0, :, 0, : rows.shape[-1]]
             if table == "embedding":
                 np.add.at(gradient, self.ids, rows)
             else:

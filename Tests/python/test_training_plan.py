@@ -13,10 +13,9 @@ from plan_runner import Arrays, RunProgram, Step, in_numpy, run_plan
 from profiles_for_tests import CPU, M4
 
 from orion import models, weights
-from orion.compile.training import TrainingPlan, make_training_plan
+from orion.compile.training import TrainingPlan, make_training_plan, write_program
 from orion.errors import UsageError
 from orion.ir import Arithmetic
-from orion.mil import BlobWriter, to_mil
 from orion.runtime import Device, Program, profile
 
 MODELS = ["gpt2-tiny", "llama-tiny-gqa", "llama-tiny-tied", "qwen3-tiny"]
@@ -76,11 +75,8 @@ def largest_error(golden: Golden, step: Step) -> float:
 def on_device(device: Device, plan: TrainingPlan, tensors: Arrays, path: Path) -> RunProgram:
     programs: dict[str, Program] = {}
     for name, program in plan.programs.items():
-        blob = BlobWriter()
-        text = to_mil(program.graph, profile(device.profile)["dialect"], blob, tensors)
-        with (path / f"{name}.bin").open("wb") as file:
-            blob.write(file)
-        programs[name] = Program(device, text, path / f"{name}.bin")
+        written = write_program(program, profile(device.profile), tensors, path)
+        programs[name] = Program(device, written.text, written.weights)
     return lambda name, inputs: programs[name].run(inputs)
 
 

@@ -1,18 +1,24 @@
 """From a family and a config to the programs of a training step, and the order they run in."""
 
+from .adapters import Adapters
 from .constants import weights_of, with_constants
+from .files import ProgramFile, WeightPlace, write_program
 from .make import make_training_plan
 from .plan import Call, HostCall, ParameterLayout, Slot, TrainingPlan
 from .text import program_text
 
 __all__ = [
+    "Adapters",
     "Call",
     "HostCall",
     "ParameterLayout",
+    "ProgramFile",
     "Slot",
     "TrainingPlan",
+    "WeightPlace",
     "make_training_plan",
     "program_text",
     "weights_of",
     "with_constants",
+    "write_program",
 ]

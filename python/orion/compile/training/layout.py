@@ -24,17 +24,17 @@ def choose_layout(
     key: str,
     shape: Sequence[int],
     profile: Mapping[str, Any],
-    preferred: tuple[int, int] = TURNED,
+    orders: Sequence[tuple[int, int]] = (TURNED, AS_GIVEN),
     **facts: bool,
 ) -> ParameterLayout:
-    """Vectors lie along the width. Of a matrix [out, in] the axis that is preferred as the width
-    is taken when the profile takes it, else the other one, else the preferred one is padded.
+    """Vectors lie along the width. A matrix [out, in] lies in the first of `orders` whose width the
+    profile takes, else in the first of all with its width padded.
     """
     limits, dtype = profile["limits"], profile["preferences"]["activation"]
     shape = tuple(shape)
-    orders = [preferred, preferred[::-1]] if len(shape) == 2 else [tuple(range(len(shape)))]
-    fitting = [order for order in orders if fits_width(shape[order[-1]], limits)]
-    order = (fitting or orders)[0]
+    possible = list(orders) if len(shape) == 2 else [tuple(range(len(shape)))]
+    fitting = [order for order in possible if fits_width(shape[order[-1]], limits)]
+    order = (fitting or possible)[0]
     padding = padding_for(shape[order[-1]], limits)
     rows = shape[order[0]] if len(shape) == 2 else 1
     stored = (1, rows, 1, shape[order[-1]] + padding)

@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import UsageError
 from ...ir import Graph
 from ..manifest import Program
+from .adapters import DROPOUT, OUTER, Adapters, add_adapters
 from .graphs import POSITIONS, Size, entry_tables, head_graph, layer_graph
 from .layout import AS_GIVEN, TURNED, choose_layout, fits_width
 from .pieces import STREAM, STREAM_GRADIENT, Piece, make_piece
@@ -19,6 +20,7 @@ from .ports import LAYER, WeightPort, read_weights, signature
 from .sequences import MASK
 from .slots import make_slots
 
+INPUTS, CONSTANTS = WEIGHTS = ("inputs", "constants")
 # What hides a position, in scores.
 HIDDEN = {"fp32": -1e9, "fp16": -1e4}
 
@@ -30,17 +32,24 @@ def make_training_plan(
     *,
     sequence: int,
     batch: int,
+    weights: str = INPUTS,
+    adapters: Adapters | None = None,
     trainable: Collection[str] | None = None,
 ) -> TrainingPlan:
     """The plan for microbatches of `batch` sequences of `sequence` tokens.
 
-    `family` and `config` as orion.models finds and reads them; `trainable`: keys of the parameters
-    that get gradients, by default all. UsageError names a size that the profile or the model does
-    not take.
+    `family` and `config` as orion.models finds and reads them. `weights`: "inputs", so that one
+    program serves all layers of a shape, or "constants", baked into a program for each layer.
+    `adapters` are added to linear layers, and are inputs in any case. `trainable`: keys of the
+    parameters that get gradients, by default the adapters, or all when there are none. UsageError
+    names what the profile or the model does not take.
     """
+    if weights not in WEIGHTS:
+        raise UsageError(f"weights {weights!r}: expected {' or '.join(WEIGHTS)}")
     size = Size(sequence, batch)
     check_size(size, config, profile)
-    return Maker(family, config, profile, size, trainable).plan()
+    request = Request(weights, adapters, trainable)
+    return Maker(family, config, profile, size, request).plan()
 
 
 def check_size(size: Size, config: Any, profile: Mapping[str, Any]) -> None:
@@ -72,31 +81,49 @@ class Place:
     weights: Mapping[str, WeightPort]
 
 
+@dataclass(frozen=True)
+class Request:
+    """What of the plan the caller chose; as `make_training_plan` says."""
+
+    weights: str
+    adapters: Adapters | None
+    trainable: Collection[str] | None
+
+
 class Maker:
     """Collects pieces, calls and slots of one plan."""
 
     def __init__(
-        self,
-        family: Any,
-        config: Any,
-        profile: Mapping[str, Any],
-        size: Size,
-        trainable: Collection[str] | None,
+        self, family: Any, config: Any, profile: Mapping[str, Any], size: Size, request: Request
     ) -> None:
         self.family, self.config, self.profile, self.size = family, config, profile, size
+        self.request = request
         shapes: Mapping[str, tuple[int, ...]] = family.shapes(config)
-        self.trainable = set(shapes if trainable is None else trainable)
+        added = request.adapters.shapes(shapes) if request.adapters else {}
+        self.baked = set(shapes) if request.weights == CONSTANTS else set()
+        wanted = request.trainable
+        self.trainable = set(wanted if wanted is not None else added or shapes)
+        check_keys(self.trainable, {**shapes, **added})
         self.tables = entry_tables(family, config, size)
-        self.layouts = {key: self.layout(key, shape) for key, shape in shapes.items()}
+        self.layouts = {
+            key: self.layout(key, shape, key in added) for key, shape in {**shapes, **added}.items()
+        }
         self.pieces: dict[tuple[str, object, object], Piece] = {}
         self.calls: list[Call | HostCall] = []
         self.constants: dict[str, np.ndarray] = {}
 
-    def layout(self, key: str, shape: tuple[int, ...]) -> ParameterLayout:
-        """Tables and the head keep the order of the checkpoint, rows by token."""
-        preferred = TURNED if LAYER.match(key) else AS_GIVEN
+    def layout(self, key: str, shape: tuple[int, ...], adapter: bool) -> ParameterLayout:
+        """Tables and the head have their rows by token, what is baked lies as it is in the
+        checkpoint, and of adapters the rank is no width.
+        """
+        orders: Sequence[tuple[int, int]] = (TURNED, AS_GIVEN)
+        if adapter or key in self.baked:
+            orders = (TURNED, AS_GIVEN) if key.endswith(OUTER) else (AS_GIVEN, TURNED)
+        elif not LAYER.match(key):
+            orders = (AS_GIVEN,)
+        frozen = key not in self.trainable
         return choose_layout(
-            key, shape, self.profile, preferred, on_device=False, frozen=key not in self.trainable
+            key, shape, self.profile, orders, on_device=False, frozen=frozen, adapter=adapter
         )
 
     def plan(self) -> TrainingPlan:
@@ -121,7 +148,10 @@ class Maker:
     # ---- pieces ----
 
     def layer_graph(self, index: int) -> Graph:
-        return layer_graph(self.family, self.config, index, self.size)
+        graph = layer_graph(self.family, self.config, index, self.size)
+        if self.request.adapters:
+            add_adapters(graph, self.request.adapters)
+        return graph
 
     def head_graph(self) -> Graph:
         return head_graph(self.family, self.config, self.size, self.profile)
@@ -129,11 +159,11 @@ class Maker:
     def place(self, graph: Graph, name: str, index: int) -> Place:
         """Pieces that are alike become one."""
         self.fill_constants(graph)
-        ports = read_weights(graph, self.layouts)
+        ports = read_weights(graph, self.layouts, self.baked)
         for port in ports:
             self.layouts[port.key] = replace(self.layouts[port.key], on_device=True)
-        trainable = tuple(port.name for port in ports if port.key in self.trainable)
-        identity = (name, trainable, signature(graph))
+        trainable = [port for port in ports if port.key in self.trainable]
+        identity = (name, tuple(port.name for port in trainable), signature(graph))
         if identity not in self.pieces:
             same = sum(known[0] == name for known in self.pieces)
             numbered = f"{name}_{same}" if same else name
@@ -181,7 +211,7 @@ class Maker:
     def backward(self, place: Place, seeds: Mapping[str, str]) -> None:
         taps = {tap: self.tap(place, tap) for tap in place.piece.taps}
         outputs = {
-            output: f"g:{place.weights[port].slot}"
+            output: f"g:{place.weights[port].place}"
             for port, output in place.piece.gradients.items()
         }
         stream = {STREAM_GRADIENT: f"d:{place.index}"}
@@ -196,11 +226,14 @@ class Maker:
     ) -> None:
         known = {
             STREAM: f"h:{place.index}",
-            **{name: f"w:{port.slot}" for name, port in place.weights.items()},
+            **{name: weight_slot(port) for name, port in place.weights.items()},
             **{name: name for name in self.constants},
             **inputs,
         }
-        read = {node.result.name: known[node.result.name] for node in program.graph.inputs}
+        names = [node.result.name for node in program.graph.inputs]
+        dropouts = [name for name in names if name.startswith(DROPOUT)]
+        known |= {name: f"{DROPOUT}:{place.index}:{name[len(DROPOUT) + 1 :]}" for name in dropouts}
+        read = {name: known[name] for name in names}
         self.calls.append(Call(program.name, read, outputs))
 
     @staticmethod
@@ -226,4 +259,15 @@ class Maker:
             parameters=self.layouts,
             slots=make_slots(self.calls, programs, self.layouts),
             constants=self.constants,
+            weights=self.request.weights,
         )
+
+
+def weight_slot(port: WeightPort) -> str:
+    return f"{'adapter' if port.layout.adapter else 'w'}:{port.place}"
+
+
+def check_keys(wanted: Collection[str], known: Collection[str]) -> None:
+    unknown = sorted(set(wanted) - set(known))
+    if unknown:
+        raise UsageError(f"the model has no parameter {unknown[0]} that could be trained")

@@ -10,6 +10,7 @@ from ...autodiff import gradients, part
 from ...ir import Graph
 from ...passes import run_passes
 from ..manifest import Program
+from .ports import WeightPort
 
 STREAM, STREAM_GRADIENT = "x", "d_x"
 
@@ -28,23 +29,24 @@ class Piece:
 
 
 def make_piece(
-    graph: Graph, trainable: Sequence[str], profile: Mapping[str, Any], name: str
+    graph: Graph, trainable: Sequence[WeightPort], profile: Mapping[str, Any], name: str
 ) -> Piece:
-    """`graph` reads the stream `x` and is changed; `trainable` names inputs of it.
+    """`graph` reads the stream `x` and is changed; `trainable` are weights of it.
 
     Each output `o` has a seed `d_o` in the backward program, which gives `d_x` and, for a
     trainable `w_name`, `g_name`.
     """
     outputs = {output.name: output.value for output in graph.outputs}
-    inputs = {node.result.name: node.result for node in graph.inputs}
+    (stream,) = [node.result for node in graph.inputs if node.result.name == STREAM]
     seeds = {
         value: graph.input(f"d_{output}", value.type.dtype, value.type.shape)
         for output, value in outputs.items()
     }
-    wanted = [STREAM, *trainable]
-    names = [STREAM_GRADIENT, *(gradient_name(port) for port in trainable)]
-    found = gradients(graph, [inputs[port] for port in wanted], seeds)
-    late = {key: value for key, value in zip(names, found, strict=True) if value is not None}
+    first, *found = gradients(graph, [stream, *(port.value for port in trainable)], seeds)
+    late = {} if first is None else {STREAM_GRADIENT: first}
+    for port, gradient in zip(trainable, found, strict=True):
+        if gradient is not None:
+            late[gradient_name(port.name)] = port.leave(graph, gradient)
     graph.name = name
     parts = part(graph, seeds.values(), outputs, late, profile)
     return Piece(
@@ -52,7 +54,7 @@ def make_piece(
         Program(f"{name}_backward", run_passes(parts.backward, profile)),
         tuple(outputs),
         parts.taps,
-        dict(zip(trainable, names[1:], strict=True)),
+        {port.name: gradient_name(port.name) for port in trainable},
     )
 
 

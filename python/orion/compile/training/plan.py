@@ -18,11 +18,13 @@ overwritten. `calls[:plan.forward]` end with the loss: they are what an evaluati
 Names of slots:
 
     w:<key>            parameter as programs read it         g:<key>           its gradient
+    adapter:<key>      the same for parameters of adapters; a tile has :<first row> at the end
     h:<layer>          stream into a layer; the last one     d:<layer>         its gradient
                        goes into the head
     t:<layer>:<name>   tap, kept for the backward program    mask, cos, sin    `constants`
     logits:<tile>      [1, rows, 1, B*S]                     dlogits:<tile>    its gradient
-    dropout:<layer>:<target>   written by the host before each microbatch, where adapters drop out
+    dropout:<layer>:<target>   where adapters drop out: the host draws 0 or 1 / (1 - rate) for each
+                               element before each microbatch
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Makes inputs of a graph's weights, in the layouts that a plan has chosen; knows no model.
+"""Where a graph meets its weights, in the layouts that a plan has chosen; knows no model.
 
     %w = weight fp32 [8, 4, 1, 1] key="model.layers.3.mlp.up_proj.weight"
     %y = linear %x %w
@@ -9,13 +9,14 @@ becomes, where the layout turns the matrix over,
     %y = reshape (matmul (reshape %w [1, 1, 4, 8]) (reshape %x [1, 1, 4, N]) transpose_x=true)
 
 so that product and gradients run over the memory as it lies. Ports are named after the key without
-what tells one layer from another, so that layers of one shape become one program.
+what tells one layer from another, so that layers of one shape become one program. Weights that are
+baked into a program stay what they are; their gradients leave it in the layout too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ...ir import Graph, Node, Value
@@ -27,47 +28,82 @@ LAYER = re.compile(r"^.*?\.\d+\.")
 
 @dataclass(frozen=True)
 class WeightPort:
-    """An input that holds a parameter, or a tile of it from `first_row` on."""
+    """A parameter in a graph, or a tile of it from `first_row` on: an input, or a weight node."""
 
     name: str
-    key: str
     value: Value
-    shape: tuple[int, ...]
+    layout: ParameterLayout
     first_row: int | None = None
 
     @property
-    def slot(self) -> str:
-        """What follows `w:` and `g:`."""
+    def key(self) -> str:
+        return self.layout.key
+
+    @property
+    def is_baked(self) -> bool:
+        return self.value.node.op == "weight"
+
+    @property
+    def place(self) -> str:
+        """What follows `w:` and `g:` in the name of a slot."""
         return self.key if self.first_row is None else f"{self.key}:{self.first_row}"
+
+    def leave(self, g: Graph, gradient: Value) -> Value:
+        """The gradient of `value` in the shape of its slot."""
+        if not self.is_baked:
+            return gradient
+        rows, width = stored_shape(self.value.node, self.layout)[1::2]
+        inside = width - self.layout.padding
+        turned = self.layout.order == TURNED
+        flat = g.reshape(gradient, shape=(1, 1, *((inside, rows) if turned else (rows, inside))))
+        if turned:
+            flat = g.transpose(flat, perm=(0, 1, 3, 2))
+        if self.layout.padding:
+            flat = g.pad(flat, pad=(0, 0, 0, 0, 0, 0, 0, self.layout.padding))
+        return g.reshape(flat, shape=(1, rows, 1, width))
 
 
 def short_name(key: str) -> str:
     return re.sub(r"\W", "_", LAYER.sub("", key))
 
 
-def read_weights(graph: Graph, layouts: Mapping[str, ParameterLayout]) -> list[WeightPort]:
-    """Replaces every weight node; the ports are in the order of the nodes."""
+def read_weights(
+    graph: Graph, layouts: Mapping[str, ParameterLayout], baked: Collection[str] = ()
+) -> list[WeightPort]:
+    """Makes an input of every weight whose key is not among `baked`; all, in order of the nodes."""
     ports: dict[tuple[str, int | None], WeightPort] = {}
-    nodes = graph.walk("weight")
-    for node in nodes:
+    replaced = []
+    for node in graph.walk("weight"):
         layout = layouts[node["key"]]
         place = (node["key"], node["first"])
+        if node["key"] in baked:
+            ports[place] = WeightPort(port_name(node), node.result, layout, node["first"])
+            continue
         if place not in ports:
             ports[place] = make_port(graph, node, layout)
         read_weight(graph, node, layout, ports[place].value)
-    graph.drop(nodes)
+        replaced.append(node)
+    graph.drop(replaced)
     return list(ports.values())
 
 
-def make_port(graph: Graph, node: Node, layout: ParameterLayout) -> WeightPort:
+def port_name(node: Node) -> str:
     first = node["first"]
-    name = f"w_{short_name(node['key'])}" + ("" if first is None else f"_{first}")
-    shape = layout.stored
-    if first is not None:
-        shape = (1, node.result.type.shape[0], 1, layout.stored[-1])
+    return f"w_{short_name(node['key'])}" + ("" if first is None else f"_{first}")
+
+
+def make_port(graph: Graph, node: Node, layout: ParameterLayout) -> WeightPort:
+    name, shape = port_name(node), stored_shape(node, layout)
     with graph.before(node):
         value = graph.input(name, node.result.type.dtype, shape, f"weight name={name[2:]}")
-    return WeightPort(name, node["key"], value, shape, first)
+    return WeightPort(name, value, layout, node["first"])
+
+
+def stored_shape(node: Node, layout: ParameterLayout) -> tuple[int, ...]:
+    """The layout's, of which a tile has fewer rows."""
+    if node["first"] is None:
+        return layout.stored
+    return (1, node.result.type.shape[0], 1, layout.stored[-1])
 
 
 def read_weight(graph: Graph, node: Node, layout: ParameterLayout, port: Value) -> None:
