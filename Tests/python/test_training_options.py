@@ -17,7 +17,6 @@ from test_training_plan import (
     FP32_BOUND,
     LOSS_SCALE,
     MODELS,
-    Golden,
     largest_error,
     on_device,
     plan_of,
@@ -29,13 +28,10 @@ from orion.compile.training import (
     Adapters,
     Call,
     TrainingPlan,
-    WeightPlace,
     make_training_plan,
-    write_program,
 )
 from orion.errors import UsageError
 from orion.ir import Arithmetic
-from orion.mil.blob import BlobReader
 from orion.runtime import Device, profile
 
 SEQUENCE, SHORT, BATCH = 32, 7, 2
@@ -219,31 +215,6 @@ def test_baked_weights_give_the_references_gradients(
     run = on_device(opened, plan, golden.tensors, tmp_path)
     step = run_plan(plan, golden.tensors, golden.ids, run, loss_scale=LOSS_SCALE)
     assert largest_error(golden, step) < (FP32_BOUND if device == "cpu" else FP16_BOUND)
-
-
-@pytest.mark.parametrize("facts", [CPU, TILED], ids=lambda facts: facts["name"])
-@pytest.mark.parametrize("name", ["gpt2-tiny", "llama-tiny-tied"])
-def test_places_of_baked_weights(
-    name: str, facts: dict[str, Any], data: Path, tmp_path: Path
-) -> None:
-    golden: Golden = read_golden(data / "golden" / name)
-    plan = plan_of(golden, facts, weights="constants")
-    covered: set[str] = set()
-    for program in plan.programs.values():
-        written = write_program(program, facts, golden.tensors, tmp_path)
-        reader = BlobReader(written.weights)
-        for place in written.places:
-            covered.add(place.key)
-            stored = reader.read(place.offset - 64)
-            assert stored.nbytes == place.bytes
-            tensor = rows_of(golden.tensors[place.key], place)
-            np.testing.assert_array_equal(stored, tensor.astype(stored.dtype))
-    assert covered == {key for key, layout in plan.parameters.items() if layout.on_device}
-
-
-def rows_of(tensor: np.ndarray, place: WeightPlace) -> np.ndarray:
-    count = place.bytes // (4 if place.dtype == "fp32" else 2) // max(tensor[0].size, 1)
-    return tensor[place.first_row : place.first_row + count].reshape(-1)
 
 
 # ---- adapters, and a part of the parameters ----

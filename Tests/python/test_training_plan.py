@@ -13,7 +13,7 @@ from plan_runner import Arrays, RunProgram, Step, in_numpy, run_plan
 from profiles_for_tests import CPU, M4
 
 from orion import models, weights
-from orion.compile.training import TrainingPlan, make_training_plan, write_program
+from orion.compile.training import TrainingPlan, make_training_plan, program_text
 from orion.errors import UsageError
 from orion.ir import Arithmetic
 from orion.runtime import Device, Program, profile
@@ -74,9 +74,11 @@ def largest_error(golden: Golden, step: Step) -> float:
 
 def on_device(device: Device, plan: TrainingPlan, tensors: Arrays, path: Path) -> RunProgram:
     programs: dict[str, Program] = {}
+    dialect = profile(device.profile)["dialect"]
     for name, program in plan.programs.items():
-        written = write_program(program, profile(device.profile), tensors, path)
-        programs[name] = Program(device, written.text, written.weights)
+        file = path / f"{name}.bin"
+        text, _ = program_text(program, dialect, file, tensors)
+        programs[name] = Program(device, text, file if file.is_file() else None)
     return lambda name, inputs: programs[name].run(inputs)
 
 

@@ -2,7 +2,6 @@
 
 from .adapters import Adapters
 from .constants import weights_of, with_constants
-from .files import ProgramFile, WeightPlace, write_program
 from .make import make_training_plan
 from .plan import Call, HostCall, ParameterLayout, Slot, TrainingPlan
 from .text import program_text
@@ -12,13 +11,10 @@ __all__ = [
     "Call",
     "HostCall",
     "ParameterLayout",
-    "ProgramFile",
     "Slot",
     "TrainingPlan",
-    "WeightPlace",
     "make_training_plan",
     "program_text",
     "weights_of",
     "with_constants",
-    "write_program",
 ]

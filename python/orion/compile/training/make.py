@@ -39,10 +39,11 @@ def make_training_plan(
     """The plan for microbatches of `batch` sequences of `sequence` tokens.
 
     `family` and `config` as orion.models finds and reads them. `weights`: "inputs", so that one
-    program serves all layers of a shape, or "constants", baked into a program for each layer.
-    `adapters` are added to linear layers, and are inputs in any case. `trainable`: keys of the
-    parameters that get gradients, by default the adapters, or all when there are none. UsageError
-    names what the profile or the model does not take.
+    program serves all layers of a shape, or "constants", baked into a program for each layer as
+    the checkpoint has them, which suits those that no update changes. `adapters` are added to
+    linear layers, and are inputs in any case. `trainable`: keys of the parameters that get
+    gradients, by default the adapters, or all when there are none. UsageError names what the
+    profile or the model does not take.
     """
     if weights not in WEIGHTS:
         raise UsageError(f"weights {weights!r}: expected {' or '.join(WEIGHTS)}")
