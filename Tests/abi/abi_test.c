@@ -329,6 +329,9 @@ static void misuse_sessions(const char *device_name) {
   REFUSES(orion_session_generate(0, 0, 1, &token, &counted, &finished), ORION_ERROR_HANDLE, "null");
   REFUSES(orion_session_generate_batch(0, 1, &sequence, 1, &token, &counted, &finished),
           ORION_ERROR_HANDLE, "null");
+  REFUSES(orion_adapter_open(0, "a", "/no/adapter"), ORION_ERROR_HANDLE, "null");
+  REFUSES(orion_adapter_close(0, "a"), ORION_ERROR_HANDLE, "null");
+  REFUSES(orion_sequence_adapter(0, 0, NULL), ORION_ERROR_HANDLE, "null");
   CHECK(session == 7 && sequence == 7 && counted == 7 && finished == 7 && token == 1);
   CHECK(strcmp(json, "untouched") == 0);
   CHECK(orion_device_close(device) == ORION_OK);

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from .compile.bundle import MANIFEST, Source, read_source
 from .compile.files import new_directory
 from .errors import UsageError
-from .weights import locate, safetensors
+from .weights import LazyTensor, locate, safetensors
 
 CONFIG = "config.json"
 TENSORS = "model.safetensors"
@@ -33,17 +34,25 @@ class ExportReport:
     bytes: int
 
 
-def export_checkpoint(model_path: str | Path, directory: str | Path) -> ExportReport:
+Tensors = Mapping[str, LazyTensor]
+
+
+def export_checkpoint(
+    model_path: str | Path,
+    directory: str | Path,
+    change: Callable[[Source], Tensors] = lambda source: source.given,
+) -> ExportReport:
     """Writes the checkpoint into `directory`, which appears whole or not at all.
 
-    OrionError names what is wrong with the model; UsageError, with the directory.
+    `change` says which tensors are written, by default those of the files. OrionError names what is
+    wrong with the model; UsageError, with the directory.
     """
     target = Path(directory)
     refuse_bundle(Path(model_path))
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target}: is not empty; name an empty or a new directory")
     source = read_source(locate(model_path))
-    tensors = source.given
+    tensors = change(source)
     with new_directory(target) as new:
         text = json.dumps(config_of(source), indent=2) + "\n"
         (new / CONFIG).write_text(text, encoding="utf-8")

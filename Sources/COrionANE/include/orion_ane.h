@@ -176,6 +176,17 @@ orion_status orion_session_generate_batch(orion_handle session, size_t sequence_
 // Makes a running feed or generate return ORION_ERROR_CANCELLED soon. From any thread.
 orion_status orion_session_cancel(orion_handle session);
 
+// ---- adapters ----
+
+// Reads a low-rank adapter in PEFT's form (adapter_config.json, adapter_model.safetensors) from a directory and
+// keeps it under `name` (which no open one has). The bundle must have been compiled with room for adapters;
+// orion_session_json says for which layers and up to which rank. Nothing is compiled.
+orion_status orion_adapter_open(orion_handle session, const char *name, const char *directory);
+// Forgets the name; sequences that the adapter reads keep it until they change or end.
+orion_status orion_adapter_close(orion_handle session, const char *name);
+// What the sequence, which must be empty, is read with: an open adapter, or NULL for the model alone.
+orion_status orion_sequence_adapter(orion_handle session, orion_handle sequence, const char *name);
+
 // ---- kernels ----
 
 // The host's share of a training step, on plain memory, by the engine's threads; fp32 unless said. Sums never

@@ -7,7 +7,8 @@
 /// - every step makes the same cache entries, and steps with a cache read exactly those;
 /// - new tokens are seen beside the cache, or placed in it, by all programs of a step alike;
 /// - some step takes the next token wherever in the context a session stands;
-/// - the head's tiles cover the vocabulary once.
+/// - the head's tiles cover the vocabulary once;
+/// - adapters' matrices come in pairs of one rank, the same in every step.
 struct ManifestChecks {
   let manifest: Manifest
   let root: ManifestField
@@ -18,6 +19,7 @@ struct ManifestChecks {
     try checks.checkTables()
     try checks.checkHead()
     try checks.checkSteps()
+    try AdapterSlots.check(manifest) { path, message in checks.fault(path, message) }
   }
 
   /// A fault with the path of the row it is in.
@@ -169,7 +171,7 @@ struct ManifestChecks {
     case .cache(_, let axis):
       guard step.cache > 0 else { throw fault(place, "a step with cache 0 reads no cache") }
       try expect(port, axis: axis, length: step.cache, place)
-    case .hidden, .newEntry, .logits: break
+    case .hidden, .newEntry, .logits, .adapter: break
     }
   }
 

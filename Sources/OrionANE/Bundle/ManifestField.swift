@@ -1,24 +1,30 @@
-/// A value of a manifest together with the path that leads to it, so that every complaint names its place.
+/// A value of a JSON file together with the path that leads to it, so that every complaint names its place.
 /// It knows no field's meaning.
 struct ManifestField {
   let value: JSONValue
-  /// The manifest's own path, for messages.
+  /// The file's own path, for messages.
   let file: String
-  /// As `programs[0].inputs[2].role`; empty for the whole manifest.
+  /// As `programs[0].inputs[2].role`; empty for the whole file.
   let path: String
+  /// What helps against a file that is wrong.
+  let remedy: String
 
-  init(_ value: JSONValue, file: String, path: String = "") {
+  init(
+    _ value: JSONValue, file: String, path: String = "",
+    remedy: String = "Build the bundle again (orion compile)"
+  ) {
     self.value = value
     self.file = file
     self.path = path
+    self.remedy = remedy
   }
 
-  /// The error that all of a manifest's faults become.
+  /// The error that all faults of the file become.
   func fault(_ message: String) -> OrionError {
     OrionError(
       .file,
       "\(file)\(path.isEmpty ? "" : ": \(path)"): \(message)."
-        + " Build the bundle again (orion compile).")
+        + " \(remedy).")
   }
 
   func fault(expected: String) -> OrionError {
@@ -53,7 +59,7 @@ struct ManifestField {
   func elements() throws(OrionError) -> [ManifestField] {
     guard case .array(let elements) = value else { throw fault(expected: "an array") }
     return elements.enumerated().map {
-      ManifestField($1, file: file, path: "\(path)[\($0)]")
+      ManifestField($1, file: file, path: "\(path)[\($0)]", remedy: remedy)
     }
   }
 
@@ -74,8 +80,16 @@ struct ManifestField {
     return number
   }
 
+  func number() throws(OrionError) -> Double {
+    switch value {
+    case .integer(let integer): return Double(integer)
+    case .number(let number) where number.isFinite: return number
+    default: throw fault(expected: "a number")
+    }
+  }
+
   private func child(_ member: JSONMember) -> ManifestField {
     let path = path.isEmpty ? member.name : "\(path).\(member.name)"
-    return ManifestField(member.value, file: file, path: path)
+    return ManifestField(member.value, file: file, path: path, remedy: remedy)
   }
 }

@@ -18,6 +18,8 @@ enum Role: Sendable, Hashable {
   case hidden
   /// Channels `first`… of the vocabulary's logits.
   case logits(first: Int)
+  /// A matrix of the adapter that the tokens are read with; zeros without one.
+  case adapter(AdapterMatrix)
 }
 
 enum MaskScope: String, Sendable, Hashable, CaseIterable {
@@ -27,6 +29,21 @@ enum MaskScope: String, Sendable, Hashable, CaseIterable {
   case new
   /// All slots of the cache, the new tokens at those that `placement` gives them.
   case slots
+}
+
+/// A matrix of a low-rank adapter: `b` x (`a` x input) is added to what the linear layer `module` makes.
+struct AdapterMatrix: Sendable, Hashable {
+  enum Kind: String, Sendable, CaseIterable {
+    /// [1, inputs, 1, rank]
+    case a
+    /// [1, rank, 1, outputs]
+    case b
+  }
+  /// As the checkpoint names it: "model.layers.0.self_attn.q_proj".
+  let module: String
+  let kind: Kind
+  /// Of `b`: the first of the module's outputs that the program makes.
+  let first: Int
 }
 
 /// One thing a cache remembers of each position.
@@ -72,6 +89,12 @@ struct RoleRow: Sendable {
     RoleRow("logits", .output) { field throws(OrionError) in
       .logits(first: try field.required("first").integer(0...Manifest.countMax))
     },
+    RoleRow("adapter", .input) { field throws(OrionError) in
+      .adapter(
+        AdapterMatrix(
+          module: try field.required("module").string(), kind: try matrix(field),
+          first: try field.optional("first")?.integer(0...Manifest.countMax) ?? 0))
+    },
   ]
 
   init(
@@ -107,6 +130,14 @@ struct RoleRow: Sendable {
 
   private static func axis(_ field: ManifestField) throws(OrionError) -> Int {
     try field.required("axis").integer(0...Manifest.rankMax - 1)
+  }
+
+  private static func matrix(_ field: ManifestField) throws(OrionError) -> AdapterMatrix.Kind {
+    let matrix = try field.required("matrix")
+    guard let kind = AdapterMatrix.Kind(rawValue: try matrix.string()) else {
+      throw matrix.fault(expected: "\"a\" or \"b\"")
+    }
+    return kind
   }
 
   private static func scope(_ field: ManifestField) throws(OrionError) -> MaskScope {

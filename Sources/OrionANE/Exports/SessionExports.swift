@@ -36,7 +36,7 @@ public func orion_session_json(
   LastError.status { () throws(OrionError) in
     let session = try HandleTable.shared.object(session, as: Session.self)
     let json = try CArguments.required(json, "json")
-    try CArguments.give(session.bundle.manifest.facts.text, json)
+    try CArguments.give(session.facts.text, json)
   }
 }
 

@@ -25,11 +25,13 @@ struct Decoder {
     for index in lanes.indices { try begin(&lanes[index]) }
     while true {
       let live = lanes.indices.filter { lanes[$0].finish == nil }
-      let admitted = admit(live, &lanes)
+      let admitted = byAdapter(admit(live, &lanes), lanes)
       var start = 0
       while start < admitted.count {
-        let rest = Array(admitted[start...])
-        start += try step(rest, &lanes)
+        // A step reads all its columns with one adapter.
+        let adapter = lanes[admitted[start]].sequence.adapter
+        let rest = admitted[start...].prefix { lanes[$0].sequence.adapter === adapter }
+        start += try step(Array(rest), &lanes)
       }
       if admitted.isEmpty { return }
     }
@@ -80,6 +82,20 @@ struct Decoder {
     return admitted
   }
 
+  /// The same lanes, those with one adapter side by side.
+  private func byAdapter(_ indices: [Int], _ lanes: [Lane]) -> [Int] {
+    var groups: [[Int]] = []
+    for index in indices {
+      let adapter = lanes[index].sequence.adapter
+      if let place = groups.firstIndex(where: { lanes[$0[0]].sequence.adapter === adapter }) {
+        groups[place].append(index)
+      } else {
+        groups.append([index])
+      }
+    }
+    return groups.flatMap { $0 }
+  }
+
   /// Decodes the first of these lanes in one step; returns how many they are.
   private func step(_ live: [Int], _ lanes: inout [Lane]) throws(OrionError) -> Int {
     let isFirst = live.allSatisfy { lanes[$0].sequence.fed == 0 }
@@ -97,7 +113,7 @@ struct Decoder {
       parts.append(
         StepPart(
           tenant: sequence.tenant, tokens: [sequence.tokens[sequence.fed]] + draft,
-          position: sequence.fed))
+          position: sequence.fed, adapter: sequence.adapter))
     }
     try runner.decode(parts, cancellation) { logits throws(OrionError) in
       var kept: [Int] = []

@@ -26,7 +26,8 @@ final class ModelRunner {
       for row in manifest.tables { tables[row.name] = try TableRows(row, in: file) }
     }
     model = ModelParts(
-      bundle: bundle, backend: backend, shelf: ProgramShelf(bundle, on: backend), tables: tables)
+      bundle: bundle, backend: backend, shelf: ProgramShelf(bundle, on: backend), tables: tables,
+      base: Adapter.none)
     cache = KeyValueCache(manifest, on: backend)
     steps = Array(repeating: nil, count: manifest.steps.count)
     isPlaced = manifest.steps.contains { $0.isPlaced }
@@ -47,11 +48,11 @@ final class ModelRunner {
     let rows: Int
   }
 
-  /// Runs `tokens` of a tenant, the first at `position`, where its slots end, and keeps them. `target` receives
+  /// Runs `tokens` of a tenant, the first at `position`, where its slots end, with `adapter`, and keeps them. `target` receives
   /// logits of the last tokens, one row each. When it throws, `release` must follow.
   func run(
     _ tokens: UnsafeBufferPointer<Int32>, of tenant: Int, at position: Int,
-    logits target: LogitsTarget?, _ cancellation: Cancellation
+    with adapter: Adapter?, logits target: LogitsTarget?, _ cancellation: Cancellation
   ) throws(OrionError) {
     let firstWanted = tokens.count - (target?.rows ?? 0)
     var done = 0
@@ -61,7 +62,8 @@ final class ModelRunner {
       let index = try chooseStep(tokens.count - done, isFirst: start == 0)
       let count = min(room(of: index), tokens.count - done)
       let part = StepPart(
-        tenant: tenant, tokens: Array(tokens[done..<done + count]), position: start)
+        tenant: tenant, tokens: Array(tokens[done..<done + count]), position: start,
+        adapter: adapter)
       let step = try runner(index)
       try step.run([part], over: cache, cancellation)
       let wanted = max(firstWanted - done, 0)

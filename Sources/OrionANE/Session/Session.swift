@@ -17,6 +17,8 @@ public final class Session: @unchecked Sendable {
   let runner: ModelRunner
   let departures = Departures()
   private let opened = Atomic(1)
+  let adapterSlots: AdapterSlots
+  let openAdapters = Mutex<[String: Adapter]>([:])
   /// The sequence of calls that name none.
   public let first: TokenSequence
 
@@ -45,6 +47,7 @@ public final class Session: @unchecked Sendable {
 
   init(_ bundle: Bundle, on backend: any Backend) throws(OrionError) {
     self.bundle = bundle
+    adapterSlots = AdapterSlots(bundle.manifest)
     runner = try ModelRunner(bundle, on: backend)
     first = TokenSequence(tenant: 0, departures)
   }

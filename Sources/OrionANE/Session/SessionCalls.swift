@@ -112,7 +112,7 @@ extension Session {
     try sequence.tokens.withUnsafeBufferPointer { all throws(OrionError) in
       try runner.run(
         UnsafeBufferPointer(rebasing: all[sequence.fed...]), of: sequence.tenant,
-        at: sequence.fed, logits: target, cancellation)
+        at: sequence.fed, with: sequence.adapter, logits: target, cancellation)
     }
     sequence.fed = sequence.tokens.count
   }

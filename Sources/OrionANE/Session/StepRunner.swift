@@ -14,6 +14,10 @@ final class StepRunner {
   private let masks: [MaskWriter]
   private let placements: [PlacementWriter]
   private let cachePorts: [CachePort]
+  private let adapterPorts: [AdapterPort]
+  private let model: ModelParts
+  /// Whose matrices the programs read.
+  private var adapter: Adapter
   /// What the programs want of the cache's tensors, in the order of its rows.
   private let cacheLayouts: [Layout]
   private var boundGeneration: Int
@@ -37,14 +41,19 @@ final class StepRunner {
     entries = cache.rows.compactMap { builder.entries[$0.slot] }
     cacheLayouts = row.cache > 0 ? cache.storages.map(\.layout) : []
     cachePorts = builder.cachePorts
+    adapterPorts = builder.adapterPorts
+    adapter = model.base
+    self.model = model
     boundGeneration = cache.generation
   }
 
-  /// Runs the parts side by side, the first in the first columns; the step must have room for all of them.
+  /// Runs the parts side by side, the first in the first columns; the step must have room for all of them, and
+  /// one adapter reads them all.
   func run(
     _ parts: [StepPart], over cache: KeyValueCache, _ cancellation: Cancellation
   ) throws(OrionError) {
     let tokens = parts.flatMap(\.tokens)
+    try bind(parts.first?.adapter ?? model.base)
     if row.cache > 0 { try bind(cache, room: row.isPlaced ? tokens.count : 0) }
     let positions = parts.flatMap { $0.position..<$0.position + $0.tokens.count }
     for writer in embeddings { try writer.write(tokens.count) { Int(tokens[$0]) } }
@@ -82,6 +91,18 @@ final class StepRunner {
     return rows
   }
 
+  private func bind(_ wanted: Adapter) throws(OrionError) {
+    guard wanted !== adapter else { return }
+    var storages: [any TensorStorage] = []
+    for port in adapterPorts {
+      storages.append(try wanted.storage(of: port.matrix, port.layout, on: model.backend))
+    }
+    for (port, storage) in zip(adapterPorts, storages) {
+      programs[port.program].inputs[port.input] = storage
+    }
+    adapter = wanted
+  }
+
   private func bind(_ cache: KeyValueCache, room: Int) throws(OrionError) {
     try cache.prepare(length: row.cache, room: room, layouts: cacheLayouts)
     guard boundGeneration != cache.generation else { return }
@@ -98,6 +119,8 @@ struct StepPart {
   let tenant: Int
   let tokens: [Int32]
   let position: Int
+  /// What they are read with; `nil`: the model alone.
+  var adapter: Adapter?
 }
 
 /// An input of one of a step's programs that reads a row of the cache.
@@ -107,12 +130,22 @@ private struct CachePort {
   let row: Int
 }
 
+/// An input of one of a step's programs that reads a matrix of an adapter.
+private struct AdapterPort {
+  let program: Int
+  let input: Int
+  let matrix: AdapterMatrix
+  let layout: Layout
+}
+
 /// What the parts of a session share.
 struct ModelParts {
   let bundle: Bundle
   let backend: any Backend
   let shelf: ProgramShelf
   let tables: [String: TableRows]
+  /// Stands for no adapter.
+  let base: Adapter
 
   var isHalf: Bool { backend.profile.arithmetic.storage == .fp16 }
 }
@@ -129,6 +162,7 @@ private struct StepBuilder {
   var placements: [PlacementWriter] = []
   var entries: [CacheSlot: any TensorStorage] = [:]
   var cachePorts: [CachePort] = []
+  var adapterPorts: [AdapterPort] = []
   /// Tensors that several programs read, by what they hold.
   private var shared: [Content: any TensorStorage] = [:]
 
@@ -164,6 +198,11 @@ private struct StepBuilder {
       if case .cache(let slot, _) = role, let index = cache.index(of: slot) {
         cachePorts.append(CachePort(program: programs.count, input: number, row: index))
         inputs.append(cache.storages[index])
+      } else if case .adapter(let matrix) = role {
+        adapterPorts.append(
+          AdapterPort(
+            program: programs.count, input: number, matrix: matrix, layout: port.layout))
+        inputs.append(try model.base.storage(of: matrix, port.layout, on: model.backend))
       } else {
         inputs.append(try input(role, port, row))
       }
@@ -207,7 +246,7 @@ private struct StepBuilder {
       masks.append(MaskWriter(scope, into: storage, isHalf: model.isHalf))
     case .placement:
       placements.append(PlacementWriter(into: storage))
-    case .cache, .hidden, .newEntry, .logits: break
+    case .cache, .hidden, .newEntry, .logits, .adapter: break
     }
     return storage
   }

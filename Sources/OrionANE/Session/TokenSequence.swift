@@ -11,6 +11,8 @@ public final class TokenSequence: @unchecked Sendable {
   var fed = 0
   var sampler = Sampler()
   var speculation = Speculation.off
+  /// What its tokens are read with; `nil`: the model alone. Changes only while the sequence is empty.
+  var adapter: Adapter?
   /// Logits of the token `logitsOf` - 1; none when it is 0.
   var logits: [Float] = []
   var logitsOf = 0

@@ -47,6 +47,40 @@ def add_layers(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_adapter(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--adapter-path",
+        type=Path,
+        metavar="DIR",
+        help="a low-rank adapter in PEFT's form that is used with the model",
+    )
+
+
+def add_adapter_room(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--adapter-rank",
+        type=int,
+        metavar="R",
+        help="leave room for low-rank adapters of at most this rank (default: none)",
+    )
+    parser.add_argument(
+        "--adapter-targets",
+        default="q_proj,v_proj",
+        metavar="NAME,...",
+        help="the layers they may change (default: q_proj,v_proj)",
+    )
+
+
+def adapter_room_of(arguments: argparse.Namespace) -> Any:
+    """What `add_adapter_room` read, as `orion.compile` takes it."""
+    from orion.compile import AdapterRoom
+
+    if arguments.adapter_rank is None:
+        return None
+    names = [name.strip() for name in arguments.adapter_targets.split(",")]
+    return AdapterRoom(arguments.adapter_rank, tuple(sorted(filter(None, names))))
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

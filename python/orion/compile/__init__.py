@@ -2,10 +2,11 @@
 
 from .bundle import BundleReport, Source, bundle, find_family, read_source
 from .cache import cached_bundle
-from .options import WEIGHTS, Options
+from .options import WEIGHTS, AdapterRoom, Options
 
 __all__ = [
     "WEIGHTS",
+    "AdapterRoom",
     "BundleReport",
     "Options",
     "Source",

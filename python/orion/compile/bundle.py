@@ -20,7 +20,7 @@ from ..mil import BlobWriter, to_mil
 from ..weights import locate
 from .files import new_directory, sha256
 from .manifest import manifest
-from .options import Options, chosen_weights
+from .options import AdapterRoom, Options, chosen_weights
 from .programs import make_programs
 
 MANIFEST = "manifest.json"
@@ -59,14 +59,16 @@ def bundle(
     profile_json: Mapping[str, Any],
     directory: str | Path,
     weights: str = "auto",
+    *,
     layers_per_program: int | None = None,
+    adapters: AdapterRoom | None = None,
 ) -> BundleReport:
     """Compiles a model for a profile into `directory`, which appears whole or not at all.
 
-    `weights` and `layers_per_program`: as class Options. OrionError names what is wrong with the
-    model.
+    `weights`, `layers_per_program` and `adapters`: as class Options. OrionError names what is
+    wrong with the model.
     """
-    options = Options(weights, layers_per_program)
+    options = Options(weights, layers_per_program, adapters)
     options.check(profile_json)
     check_target(Path(directory))
     return write_bundle(locate(model_path), profile_json, Path(directory), options)
@@ -82,7 +84,12 @@ def write_bundle(
     started = time.monotonic()
     source = read_source(model_path)
     kind = chosen_weights(options.weights, profile_json, matrix_dtypes(source))
-    asked = {**profile_json, "preferences": {**profile_json["preferences"], "weights": kind}}
+    preferences = {**profile_json["preferences"], "weights": kind}
+    if options.adapters is not None:
+        preferences["adapters"] = options.adapters.preference(
+            source.family, source.config, profile_json
+        )
+    asked = {**profile_json, "preferences": preferences}
     programs, plan, head = make_programs(
         source.family, source.config, asked, options.layers_per_program
     )

@@ -15,7 +15,7 @@ from .bundle import MANIFEST, SEAL, tokenizer_files, write_bundle
 from .files import lock, remove_leftovers
 from .identity import Identities
 from .manifest import FORMAT
-from .options import Options
+from .options import AdapterRoom, Options
 
 # The rooms of this package that a bundle's bytes depend on.
 COMPILER_ROOMS = ("compile", "ir", "mil", "models", "passes", "tokenizer", "weights")
@@ -26,13 +26,15 @@ def cached_bundle(
     profile_json: Mapping[str, Any],
     cache_dir: str | Path,
     weights: str = "auto",
+    *,
     layers_per_program: int | None = None,
+    adapters: AdapterRoom | None = None,
 ) -> tuple[Path, bool]:
     """A bundle of the model for the profile, and whether it had to be made now.
 
     Safe with several processes at once: one makes it, the others wait and take it.
     """
-    options = Options(weights, layers_per_program)
+    options = Options(weights, layers_per_program, adapters)
     options.check(profile_json)
     source = locate(model_path)
     room = Path(cache_dir) / "bundles"

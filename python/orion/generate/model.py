@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orion.errors import UsageError
 from orion.generate.continuation import BATCH_CHUNK, STREAM_CHUNK, continuation
@@ -16,6 +16,9 @@ from orion.generate.sampling import Sampling
 from orion.runtime import Device, Session, default_cache_dir, profile
 from orion.tokenizer import StopStrings, Tokenizer
 from orion.tokenizer import load as load_tokenizer
+
+if TYPE_CHECKING:
+    from orion.compile import AdapterRoom
 
 NO_TEXT = (
     "has no tokenizer, so it takes and gives no text: give token ids (--prompt-ids 1,2,3), or put"
@@ -33,6 +36,7 @@ class Model:
     def __init__(
         self, device: Device, bundle: Path, source: Path, *, closes_device: bool = False
     ) -> None:
+        self.adapter: str | None = None
         self.device = device
         self._closes_device = closes_device
         self.bundle = bundle
@@ -42,6 +46,25 @@ class Model:
     @cached_property
     def tokenizer(self) -> Tokenizer:
         return load_tokenizer(self.bundle, vocabulary=self.session.vocabulary)
+
+    def open_adapter(self, name: str, path: str | os.PathLike[str]) -> None:
+        """Keeps the adapter of a PEFT directory as `name`, beside others. Compiles nothing.
+
+        The model must have been loaded with room for adapters of its rank and layers.
+        """
+        self.session.open_adapter(name, path)
+
+    def close_adapter(self, name: str) -> None:
+        """Forgets an adapter; the model alone answers where it was in use."""
+        if self.adapter == name:
+            self.use_adapter(None)
+        self.session.close_adapter(name)
+
+    def use_adapter(self, name: str | None) -> None:
+        """With what the next prompts are read: an open adapter, or the model alone."""
+        self.session.reset()
+        self.session.set_adapter(name)
+        self.adapter = name
 
     def encode(self, prompt: str | Sequence[int]) -> list[int]:
         """Token ids of a text; ids pass as they are."""
@@ -193,10 +216,14 @@ def load(
     cache_dir: str | os.PathLike[str] | None = None,
     trace: bool = False,
     weights: str = "auto",
+    adapter_path: str | os.PathLike[str] | None = None,
+    adapter_room: "AdapterRoom | None" = None,
 ) -> Model:
     """Opens a checkpoint, or a bundle made of one, on a device; compiles what is not cached yet.
 
-    `weights`: their type on the device, "fp32", "fp16", "int8" or "auto".
+    `weights`: their type on the device, "fp32", "fp16", "int8" or "auto". `adapter_path`: a PEFT
+    directory whose adapter, open as "default", reads the prompts. `adapter_room`: for which layers
+    and up to which rank adapters can be opened later; by default those of `adapter_path`.
     """
     opened = (
         device if isinstance(device, Device) else Device(device, cache_dir=cache_dir, trace=trace)
@@ -209,8 +236,24 @@ def load(
         from orion.compile import cached_bundle
 
         directory = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-        bundle, _fresh = cached_bundle(source, profile(opened.profile), directory, weights)
-    return Model(opened, bundle, source, closes_device=opened is not device)
+        room = adapter_room or (room_for(adapter_path) if adapter_path is not None else None)
+        facts = profile(opened.profile)
+        bundle, _fresh = cached_bundle(source, facts, directory, weights, adapters=room)
+    model = Model(opened, bundle, source, closes_device=opened is not device)
+    if adapter_path is not None:
+        model.open_adapter("default", adapter_path)
+        model.use_adapter("default")
+    return model
+
+
+def room_for(*paths: str | os.PathLike[str]) -> "AdapterRoom":
+    """What all these adapters need of a bundle."""
+    from orion.compile import AdapterRoom
+    from orion.weights import adapter
+
+    adapters = [adapter.read(path) for path in map(Path, paths)]
+    targets = sorted({target for each in adapters for target in each.targets})
+    return AdapterRoom(max(each.largest_rank for each in adapters), tuple(targets))
 
 
 def _check_weights(bundle: Path, wanted: str) -> None:

@@ -58,6 +58,8 @@ def batch(
     for group in groups(lanes, max_tokens, model.session):
         begun = time.perf_counter()
         readers = [model.session.sequence() for _ in group]
+        for reader in readers:
+            reader.set_adapter(model.adapter)
         try:
             for lane, reader in zip(group, readers, strict=True):
                 how.apply(reader)

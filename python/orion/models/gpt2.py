@@ -218,6 +218,17 @@ def restore(config: Config, tensors: Mapping[str, Any]) -> dict[str, np.ndarray]
     return restored
 
 
+def checkpoint_place(module: str) -> tuple[str, int, int]:
+    """The linear layer of a checkpoint that holds the layer `module`: its name, which of the layers
+    side by side in it this is, and how many they are.
+    """
+    prefix, new, _ = split_name(f"{module}.weight")
+    for old, news in LINEARS.items():
+        if new in news:
+            return prefix + old, news.index(new), len(news)
+    return module, 0, 1
+
+
 def split_name(name: str) -> tuple[str, str, str]:
     """`transformer.h.0.` `attn.c_attn` `weight`; other names have no middle."""
     pieces = name.split(".")

@@ -30,6 +30,7 @@ FIXED = rotary.FIXED
 
 head, tables = rotary.head, rotary.tables
 rename, restore = rotary.rename, rotary.restore
+checkpoint_place = rotary.checkpoint_place
 
 
 @dataclass(frozen=True)

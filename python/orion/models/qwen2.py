@@ -31,6 +31,7 @@ FIXED = {**rotary.FIXED, "use_mrope": (False,)}
 
 head, tables = rotary.head, rotary.tables
 rename, restore = rotary.rename, rotary.restore
+checkpoint_place = rotary.checkpoint_place
 
 
 @dataclass(frozen=True)

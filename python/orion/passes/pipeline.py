@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..ir import Graph, VerifyError, verify
+from .attach_adapters import attach_adapters
 from .check_emittable import check_emittable
 from .choose_precision import choose_precision
 from .decompose_attention import decompose_attention
@@ -29,6 +30,7 @@ from .store_weights import store_weights
 Pass = Callable[[Graph, Mapping[str, Any]], None]
 
 PIPELINE: tuple[Pass, ...] = (
+    attach_adapters,
     place_new_keys,
     decompose_attention,
     decompose_rope,

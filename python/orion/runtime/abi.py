@@ -152,6 +152,9 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
         (HANDLE, c_size_t, HANDLES, c_size_t, TOKENS, COUNTS, REASONS),
     ),
     ("orion_session_cancel", STATUS, (HANDLE,)),
+    ("orion_adapter_open", STATUS, (HANDLE, TEXT, TEXT)),
+    ("orion_adapter_close", STATUS, (HANDLE, TEXT)),
+    ("orion_sequence_adapter", STATUS, (HANDLE, HANDLE, TEXT)),
     (
         "orion_kernel_adamw",
         STATUS,

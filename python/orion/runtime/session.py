@@ -88,6 +88,10 @@ class Reader(Owned, ABC):
         speculation = Speculation(sizeof(Speculation), draft_max, ngram_max, ngram_min)
         library().orion_sequence_speculation(*self._handles, byref(speculation))
 
+    def set_adapter(self, name: str | None) -> None:
+        """What the sequence, which must be empty, is read with: an open adapter, or none."""
+        library().orion_sequence_adapter(*self._handles, encode_text(name))
+
     def generate(self, capacity: int) -> tuple[list[int], str]:
         """Up to `capacity` new tokens, and why it stopped: `length`, `end` or `context`."""
         tokens = (c_int32 * capacity)()
@@ -153,6 +157,16 @@ class Session(Reader):
             (tokens[row * capacity : row * capacity + counts[row]], FINISHED[finished[row]])
             for row in range(count)
         ]
+
+    def open_adapter(self, name: str, directory: str | os.PathLike[str]) -> None:
+        """Reads an adapter in PEFT's form and keeps it under `name`; compiles nothing."""
+        library().orion_adapter_open(
+            self.handle, encode_text(name), encode_text(os.fspath(directory))
+        )
+
+    def close_adapter(self, name: str) -> None:
+        """Forgets the name; sequences that the adapter reads keep it until they change."""
+        library().orion_adapter_close(self.handle, encode_text(name))
 
     def cancel(self) -> None:
         """Makes a running `feed` or `generate` fail soon; from any thread."""

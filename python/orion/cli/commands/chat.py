@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_sampling(parser)
     options.add_device(parser)
     options.add_weights(parser)
+    options.add_adapter(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object for each answer")
 
 
@@ -43,7 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
     say_device(device, arguments.device)
     with working(f"Opening {arguments.model}"):
         model = load(
-            arguments.model, device, cache_dir=arguments.cache_dir, weights=arguments.weights
+            arguments.model,
+            device,
+            cache_dir=arguments.cache_dir,
+            weights=arguments.weights,
+            adapter_path=arguments.adapter_path,
         )
     chat = Chat(
         model,

@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_device(parser)
     options.add_weights(parser)
     options.add_layers(parser)
+    options.add_adapter_room(parser)
     options.add_json(parser)
 
 
@@ -33,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.output,
             weights=arguments.weights,
             layers_per_program=arguments.layers_per_program,
+            adapters=options.adapter_room_of(arguments),
         )
     manifest = json.loads((arguments.output / "manifest.json").read_text())
     if arguments.json:

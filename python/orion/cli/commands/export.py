@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_device(parser)
     options.add_weights(parser)
     options.add_layers(parser)
+    options.add_adapter_room(parser)
     options.add_json(parser)
 
 
@@ -72,6 +73,7 @@ def export_bundle(arguments: argparse.Namespace) -> dict[str, object]:
             arguments.output,
             weights=arguments.weights,
             layers_per_program=arguments.layers_per_program,
+            adapters=options.adapter_room_of(arguments),
         )
     say(
         f"{report.programs} programs, {report.parameters:,} parameters, {report.weight_bytes:,}"

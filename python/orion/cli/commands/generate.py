@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-tokens", "-m", type=int, default=100, metavar="N", help="new tokens (default: 100)"
     )
+    options.add_adapter(parser)
     options.add_sampling(parser)
     parser.add_argument(
         "--num-draft-tokens",
@@ -57,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
                 device,
                 cache_dir=arguments.cache_dir,
                 weights=arguments.weights,
+                adapter_path=arguments.adapter_path,
             )
         if model.tokenizer.note:
             say(model.tokenizer.note)

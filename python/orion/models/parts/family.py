@@ -35,7 +35,8 @@ def known() -> list[str]:
 def find(model_type: str) -> Any:
     """The module of a family.
 
-    It has Config, read_config, build, head, tables, shapes, rename, restore, TINY, and lists the
+    It has Config, read_config, build, head, tables, shapes, rename, restore, checkpoint_place,
+    TINY, and lists the
     keys of a config: USED, IGNORED (with reasons), FIXED (with the values that are supported).
     """
     if model_type not in known():

@@ -183,3 +183,8 @@ def rename(config: RotaryConfig, tensors: Mapping[str, Any]) -> dict[str, Any]:
 def restore(config: RotaryConfig, tensors: Mapping[str, Any]) -> dict[str, Any]:
     """The inverse of `rename`."""
     return dict(tensors)
+
+
+def checkpoint_place(module: str) -> tuple[str, int, int]:
+    """Every linear layer has a tensor of its own in a checkpoint."""
+    return module, 0, 1

@@ -1,0 +1,43 @@
+"""Make an adapter part of its model, as a Hugging Face checkpoint."""
+
+import argparse
+import json
+from pathlib import Path
+
+from orion.cli import options
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_model(parser)
+    parser.add_argument(
+        "--adapter-path",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="a low-rank adapter in PEFT's form",
+    )
+    parser.add_argument(
+        *("--save-path", "--output", "-o"),
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="the directory to write",
+    )
+    options.add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from orion.cli.screen import say, working
+    from orion.fuse import fuse
+
+    with working(f"Fusing {arguments.adapter_path} into {arguments.model}"):
+        report = fuse(arguments.model, arguments.adapter_path, arguments.save_path)
+    say(f"{report.tensors} tensors, {report.parameters:,} parameters, {report.bytes:,} bytes")
+    facts = {
+        "output": str(report.directory),
+        "tensors": report.tensors,
+        "parameters": report.parameters,
+        "bytes": report.bytes,
+    }
+    print(json.dumps(facts) if arguments.json else report.directory)
+    return 0
