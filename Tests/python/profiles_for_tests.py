@@ -84,6 +84,13 @@ def refusing(profile: dict[str, Any], *ops: str) -> dict[str, Any]:
     return profile | {"name": name, "refused_ops": [*profile["refused_ops"], *rows]}
 
 
+def adapting(profile: dict[str, Any], rank: int, **places: tuple[str, int]) -> dict[str, Any]:
+    """The profile with room for adapters in these modules; `__` stands for a dot."""
+    rows = {module.replace("__", "."): place for module, place in places.items()}
+    wanted = profile["preferences"] | {"adapters": {"rank": rank, "places": rows}}
+    return profile | {"name": f"{profile['name'].split('-')[0]}-adapters", "preferences": wanted}
+
+
 BY_NAME = {
     profile["name"]: profile
     for profile in (
@@ -95,5 +102,6 @@ BY_NAME = {
         storing(NARROW, "int8"),
         refusing(M4, "gelu"),
         refusing(M4, "gelu", "erf"),
+        adapting(M4, 32, l__0__q=("l.0.q", 0), l__0__value=("l.0.qkv", 16)),
     )
 }
