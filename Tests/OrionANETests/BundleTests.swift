@@ -87,7 +87,19 @@ import Testing
       ["programs[0].inputs[0].shape", "elements"]
     ),
     ("programs[0].inputs[0].role", nil, ["programs[0].inputs[0]", "role"]),
-    ("programs[0].inputs[0].role.kind", "adapter", ["unknown role \"adapter\"", "key_cache"]),
+    ("programs[0].inputs[0].role.kind", "gate", ["unknown role \"gate\"", "key_cache"]),
+    (
+      "programs[0].inputs[0].role", ["kind": "adapter", "module": "l", "matrix": "c"],
+      ["role.matrix", "\"a\" or \"b\""]
+    ),
+    (
+      "programs[0].inputs[1].role", ["kind": "adapter", "module": "l", "matrix": "a"],
+      ["programs[0].inputs", "\"a\" and \"b\" of one rank"]
+    ),
+    (
+      "programs[0].inputs[2].role",
+      ["kind": "adapter", "module": "l", "matrix": "b", "first": -1], ["role.first"]
+    ),
     ("programs[0].inputs[0].role.kind", "logits", ["belongs to an output"]),
     ("programs[0].outputs[0].role.kind", "embedding", ["belongs to an input"]),
     ("programs[0].inputs[0].role.table", "none", ["role.table", "\"none\""]),
