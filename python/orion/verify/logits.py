@@ -1,12 +1,14 @@
 """A directory with `expected.npz`: logits, loss and greedy tokens of a model against a device's.
 
 The file holds `input_ids` [rows, positions], `logits` [rows, positions, vocabulary], `loss` (mean
-cross-entropy of every next token), and `greedy`, which follows the first tokens of row 0.
+cross-entropy of every next token), and `greedy`, which follows the first tokens of row 0. It may
+hold `grad/<parameter>` of the loss.
 """
 
 import math
 import zipfile
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,8 +17,10 @@ import numpy as np
 from orion.errors import OrionError
 from orion.generate import Model
 from orion.runtime import profile
+from orion.verify.gradients import GradientError
 
 REFERENCE = "expected.npz"
+GRADIENT = "grad/"
 # How many tokens of row 0 the greedy ones continue.
 PROMPT = 8
 
@@ -39,6 +43,8 @@ class Reference:
     logits: np.ndarray
     loss: float
     greedy: list[int]
+    # Of the loss, by parameter; there may be none.
+    gradients: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class TakesTokens(Protocol):
@@ -80,7 +86,10 @@ class LogitsReport:
     greedy_equal: bool
     argmax_differs: int
     positions: int
+    # None where gradients were not compared.
     grad_rel_l2_max: float | None
+    grad_rel_l2_worst: str | None
+    grad_tolerance: float
     tolerance: float
     margin: float
     compiles: int
@@ -104,6 +113,7 @@ class LogitsReport:
             ["loss, difference", self.loss_abs, ""],
             ["choices that differ", self.argmax_differs, f"none of {self.positions}"],
             ["greedy continuation", "equal" if self.greedy_equal else "differs", "equal"],
+            ["gradients, largest relative error", *self.gradient_row()],
             ["compiles", self.compiles, ""],
             ["loads", self.loads, ""],
             ["evaluations", self.evals, ""],
@@ -111,6 +121,11 @@ class LogitsReport:
             ["verdict", "passed" if self.passed else "FAILED", ""],
         ]
         return ["", self.device, "expected"], rows
+
+    def gradient_row(self) -> list[object]:
+        if self.grad_rel_l2_max is None:
+            return ["not compared", ""]
+        return [self.grad_rel_l2_max, f"at most {self.grad_tolerance:g}"]
 
     def failures(self) -> list[str]:
         where = f"{self.model} on {self.device}"
@@ -126,6 +141,11 @@ class LogitsReport:
                 f" reference's, which lead by more than {self.margin:g}",
             ),
             (self.greedy_equal, "the greedy continuation is another than the reference's"),
+            (
+                self.grad_rel_l2_max is None or self.grad_rel_l2_max <= self.grad_tolerance,
+                f"the gradient of {self.grad_rel_l2_worst} is off by {self.grad_rel_l2_max} of its"
+                f" norm; at most {self.grad_tolerance:g} is expected of profile {self.profile}",
+            ),
         )
         return [f"{where}: {message}" for holds, message in checks if not holds]
 
@@ -143,12 +163,17 @@ def read_reference(directory: Path) -> Reference:
         with np.load(path, allow_pickle=False) as file:
             ids, logits = file["input_ids"], file["logits"]
             loss, greedy = float(file["loss"]), file["greedy"]
+            gradients = {
+                name.removeprefix(GRADIENT): file[name]
+                for name in file.files
+                if name.startswith(GRADIENT)
+            }
     except KeyError as error:
         raise OrionError(f"{path}: {error.args[0]}") from None
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise OrionError(f"{path}: is no file of arrays or is damaged: {error}") from None
     check(path, ids, logits, greedy)
-    return Reference(ids, logits, loss, [int(token) for token in greedy])
+    return Reference(ids, logits, loss, [int(token) for token in greedy], gradients)
 
 
 def check(path: Path, ids: np.ndarray, logits: np.ndarray, greedy: np.ndarray) -> None:
@@ -167,8 +192,15 @@ def tolerance_of(name: str) -> Tolerance:
     return FP16 if profile(name)["preferences"]["activation"] == "fp16" else FP32
 
 
-def verify_logits(model: Model, reference: Reference, bound: float | None = None) -> LogitsReport:
-    """`bound` replaces that of the profile for the largest difference of logits."""
+def verify_logits(
+    model: Model,
+    reference: Reference,
+    bound: float | None = None,
+    gradients: GradientError | None = None,
+) -> LogitsReport:
+    """`bound` replaces that of the profile for the largest difference of logits; `gradients` were
+    compared before.
+    """
     device = model.device
     vocabulary = reference.logits.shape[2]
     if vocabulary != model.session.vocabulary:
@@ -186,7 +218,9 @@ def verify_logits(model: Model, reference: Reference, bound: float | None = None
         profile=device.profile,
         route=device.route,
         **asdict(found),
-        grad_rel_l2_max=None,
+        grad_rel_l2_max=gradients.largest if gradients else None,
+        grad_rel_l2_worst=gradients.parameter if gradients else None,
+        grad_tolerance=gradients.bound if gradients else 0.0,
         tolerance=tolerance.logits,
         margin=tolerance.margin,
         compiles=counters["compiles"],
@@ -195,7 +229,7 @@ def verify_logits(model: Model, reference: Reference, bound: float | None = None
         evals=counters["evals"],
         virtual_s=counters["virtual_s"],
         healed=[],
-        passed=found.passes(tolerance),
+        passed=found.passes(tolerance) and (gradients is None or gradients.passes),
     )
 
 

@@ -44,7 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
     from orion.cli.screen import print_table, say, say_device, say_trace, working
     from orion.generate import load
     from orion.runtime import Device, default_cache_dir
-    from orion.verify import CacheWatch, read_cases, read_reference, verify, verify_logits
+    from orion.verify import (
+        CacheWatch,
+        read_cases,
+        read_reference,
+        verify,
+        verify_gradients,
+        verify_logits,
+    )
 
     check_options(arguments)
     by_ids = arguments.ids is not None
@@ -63,11 +70,19 @@ def run(arguments: argparse.Namespace) -> int:
                 weights=arguments.weights,
             )
         with working("Comparing"):
-            report = (
-                verify(model, cases, arguments.margin)
-                if reference is None
-                else verify_logits(model, reference, arguments.tolerance)
-            )
+            if reference is None:
+                report = verify(model, cases, arguments.margin)
+            else:
+                # Narrower weights than the checkpoint's have other gradients.
+                compares = bool(reference.gradients) and arguments.weights == "auto"
+                found = (
+                    verify_gradients(
+                        device, arguments.model, reference.input_ids, reference.gradients
+                    )
+                    if compares
+                    else None
+                )
+                report = verify_logits(model, reference, arguments.tolerance, found)
     finally:
         say_trace(device)
     report = replace(report, healed=watch.rebuilt())
