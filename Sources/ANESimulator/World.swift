@@ -5,7 +5,7 @@ import ANEProfiles
 import Synchronization
 
 /// What keeps a world from being made.
-public struct SimulatorError: Error, Sendable, CustomStringConvertible {
+public struct SimulatorError: Error, Sendable, Equatable, CustomStringConvertible {
   public let description: String
   init(_ description: String) { self.description = description }
 }
@@ -15,6 +15,8 @@ public final class World: Sendable {
   let misuseLog = Misuse()
   let surfaceBytes = Tally()
   let daemon: Daemon
+  /// What NSTemporaryDirectory() gives: all processes of this machine share it.
+  let temporaryDirectory: String
   /// Made when a class is first looked up, since class objects refer to their world.
   private let framework = Mutex<Framework?>(nil)
 
@@ -26,6 +28,7 @@ public final class World: Sendable {
   /// The daemon keeps its cache below `<cacheDirectory>/sim/<profile.name>`.
   public init(profile: Profile, cacheDirectory: String) throws(SimulatorError) {
     self.profile = profile
+    temporaryDirectory = "\(cacheDirectory)/sim/tmp"
     let cache = try ModelCache(
       directory: cacheDirectory, profile: profile.name, osBuild: profile.osBuild)
     daemon = Daemon(profile: profile, cache: cache, surfaceBytes: surfaceBytes)
@@ -64,6 +67,15 @@ public final class World: Sendable {
 
   /// What the daemon was asked to do.
   public var counters: DaemonCounters { daemon.counters }
+
+  /// What goes wrong from now on; counts start over.
+  public func follow(_ plan: FaultPlan) { daemon.faults.follow(plan) }
+
+  /// What the plan has made go wrong, in order, as `load 3: error`.
+  public var misfortunes: [String] { daemon.faults.struck }
+
+  /// Lets time pass on the virtual clock.
+  public func wait(seconds: Double) { daemon.wait(seconds: seconds) }
 
   var classes: [String: ObjectClass] { made.classes }
   /// The one connection of the process to the daemon.

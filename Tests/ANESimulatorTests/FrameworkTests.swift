@@ -54,6 +54,14 @@ struct FrameworkTests {
     let cls = try client.cls("_ANERequest")
     #expect(try client.encoding(cls, name + "sharedEvents:") == nil)
     #expect(try client.encoding(cls, name + "sharedEvents:transactionHandle:") == nil)
+    let later = try makeClient(profile: .m5macOS26)
+    let there = try later.cls("_ANERequest")
+    #expect(
+      try later.encoding(there, name + "sharedEvents:")
+        == "@80@0:8@16@24@32@40@48@56@64@72")
+    #expect(
+      try later.encoding(there, name + "sharedEvents:transactionHandle:")
+        == "@88@0:8@16@24@32@40@48@56@64@72@80")
   }
 
   @Test func everyMethodTakesTheTypesItStates() throws {

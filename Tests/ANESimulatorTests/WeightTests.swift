@@ -107,7 +107,9 @@ struct WeightTests {
     let (_, model) = try makeModel()
     let options = try client.milOptions()
     try client.perform("compile", model, options: options)
-    let files = cachedFiles("\(cache)/sim")
+    let files = cachedFiles("\(cache)/sim").filter {
+      $0.hasSuffix(".orion") || $0.hasSuffix(".pack")
+    }
     #expect(files.count == 2)
     for (index, path) in files.enumerated() {
       var bytes = try #require(Files.read(path))

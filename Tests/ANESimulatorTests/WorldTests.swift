@@ -4,9 +4,9 @@ import Testing
 @testable import ANESimulator
 
 /// A client of a world of its own.
-func makeClient(cache: String? = nil) throws -> Client {
+func makeClient(cache: String? = nil, profile: Profile = .standard) throws -> Client {
   let directory = try cache ?? temporaryDirectory()
-  return Client(world: try World(profile: .standard, cacheDirectory: directory))
+  return Client(world: try World(profile: profile, cacheDirectory: directory))
 }
 
 struct WorldTests {

@@ -5,9 +5,17 @@ import ANEProfiles
 import MILEngine
 import Synchronization
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// A program that holds one of the device's places.
 final class LoadedProgram: Sendable {
   let handle: UInt64
+  /// Requests that were handed in and are not done.
+  let waiting = Atomic(0)
   let procedures: [ExecutableFunction]
   let layout: ProgramLayout
   /// What it takes of the device's address space.
@@ -33,7 +41,7 @@ public struct DaemonCounters: Sendable, Equatable {
 }
 
 final class Daemon: Sendable {
-  private struct State {
+  struct State {
     var counters = DaemonCounters()
     var loaded: [UInt64: LoadedProgram] = [:]
     var nextHandle: UInt64 = 1
@@ -41,19 +49,23 @@ final class Daemon: Sendable {
     var seconds = 0.0
     /// When the last compile failed; the service restarts then.
     var lastFailure: Double?
+    /// When the cache was last looked after, on the virtual clock.
+    var maintained = 0.0
   }
 
-  private let profile: Profile
-  private let cache: ModelCache
+  let profile: Profile
+  let cache: ModelCache
+  let faults = FaultDesk()
   /// Bytes of the world's living surfaces.
-  private let surfaceBytes: Tally
-  private let state = Mutex(State())
+  let surfaceBytes: Tally
+  let state = Mutex(State())
 
   init(profile: Profile, cache: ModelCache, surfaceBytes: Tally) {
     self.profile = profile
     self.cache = cache
     self.surfaceBytes = surfaceBytes
     state.withLock { $0.seconds = profile.cost.startSeconds }
+    cache.maintainDaily()
   }
 
   var counters: DaemonCounters { state.withLock { $0.counters } }
@@ -64,9 +76,15 @@ final class Daemon: Sendable {
   // MARK: Compiling
 
   func compile(_ source: ModelSource) throws(Failure) {
+    maintain()
+    let effects = try meet(.compile, source.method)
     try beginCompile()
     do throws(Failure) {
-      try place(source)
+      guard !effects.contains(.refuse) else { throw .compile("()", diagnostics: "by fault plan") }
+      try FileWatch.judging(
+        by: { [faults] _ in effects.contains(.full) ? ENOSPC : faults.fileVerdict() }
+      ) { () throws(Failure) in try place(source) }
+      if effects.contains(.flip) { cache.flip(source) }
     } catch {
       state.withLock { $0.lastFailure = $0.seconds }
       throw error
@@ -97,7 +115,7 @@ final class Daemon: Sendable {
   private func place(_ source: ModelSource) throws(Failure) {
     let text = try text(of: source)
     let entry = cache.entry(of: source)
-    guard Files.makeDirectory(entry) else {
+    guard !FileWatch.stops(entry), Files.makeDirectory(entry) else {
       throw Failure(
         .fileAccess, in: source.method, "the cache \(entry) cannot be made: \(Files.lastError)")
     }
@@ -105,6 +123,7 @@ final class Daemon: Sendable {
       let report = try CompiledProgram.compile(
         text: text, modelDirectory: source.directory, profile: profile, directory: entry,
         packs: cache.packs)
+      cache.remember(source)
       if report.traits.contains(where: { $0.fanIn > profile.limits.fanInMax }) {
         state.withLock { $0.seconds += profile.cost.wideFanInSeconds }
       }
@@ -148,7 +167,7 @@ final class Daemon: Sendable {
     return text
   }
 
-  private func failure(_ error: EngineError, _ source: ModelSource) -> Failure {
+  func failure(_ error: EngineError, _ source: ModelSource) -> Failure {
     switch error {
     case .program(let list):
       let errors = list.diagnostics.filter { $0.severity == .error }
@@ -163,104 +182,26 @@ final class Daemon: Sendable {
     }
   }
 
-  // MARK: Loading
-
-  /// Loads from the cache, or compiles first when the cache has nothing, something stale, or
-  /// something damaged.
-  func load(_ source: ModelSource) throws(Failure) -> LoadedProgram {
-    state.withLock { $0.seconds += profile.cost.loadSeconds }
-    if cache.isStale(source) { cache.remove(source) }
-    if cache.holds(source), let procedures = try cached(source) {
-      return try admit(procedures, source)
-    }
-    state.withLock { $0.counters.compilesInsideLoad += 1 }
-    try compile(source)
-    guard let procedures = try cached(source) else {
-      throw Failure(.load, in: source.method, "the cache was damaged right after compiling")
-    }
-    return try admit(procedures, source)
-  }
-
-  /// What the cache holds; `nil` when it was damaged, and is dropped now, or was dropped.
-  private func cached(_ source: ModelSource) throws(Failure) -> [ExecutableFunction]? {
-    do {
-      if profile.conduct.reload == .files { return try reread(source) }
-      return try CompiledProgram.load(directory: cache.entry(of: source), packs: cache.packs)
-        .functions
-    } catch .damaged {
-      cache.remove(source)
-      return nil
-    } catch {
-      // Another process may have dropped the entry meanwhile.
-      guard cache.holds(source) else { return nil }
-      throw failure(error, source)
-    }
-  }
-
-  /// The program over the weights that the model's files hold now.
-  private func reread(_ source: ModelSource) throws(EngineError) -> [ExecutableFunction] {
-    let program = try PatchableProgram(
-      text: try CompiledProgram.text(directory: cache.entry(of: source)),
-      modelDirectory: source.directory, profile: profile)
-    return try program.executable().functions
-  }
-
-  /// Gives the program a place on the device, if there is one.
-  private func admit(_ procedures: [ExecutableFunction], _ source: ModelSource) throws(Failure)
-    -> LoadedProgram
-  {
-    let limits = profile.limits
-    let surfaces = surfaceBytes.value
-    let outcome: Result<LoadedProgram, Failure> = state.withLock { state in
-      guard state.loaded.count < limits.loadedProgramsMax else {
-        return .failure(
-          .load(
-            status: 0x50004, in: source.method,
-            "\(state.loaded.count) programs are loaded and \(profile.name) holds no more;"
-              + " unload one first"))
-      }
-      let program = LoadedProgram(
-        handle: state.nextHandle, procedures: procedures, rowAlignment: limits.rowAlignmentBytes)
-      let needed = state.loadedBytes + surfaces + program.bytes
-      guard needed <= limits.addressSpaceBytes else {
-        return .failure(
-          .load(
-            status: 0x20004, in: source.method,
-            "the program's \(program.bytes) bytes, \(state.loadedBytes) bytes of loaded programs"
-              + " and \(surfaces) bytes of surfaces exceed the \(limits.addressSpaceBytes) bytes"
-              + " that the engine can address; unload programs or release surfaces"))
-      }
-      state.nextHandle += 1
-      state.loaded[program.handle] = program
-      state.loadedBytes += program.bytes
-      state.counters.loads += 1
-      state.counters.loadedPrograms = state.loaded.count
-      return .success(program)
-    }
-    return try outcome.get()
-  }
-
-  /// Keeps the model directory as it is.
-  func unload(_ program: LoadedProgram) {
-    state.withLock { $0.seconds += profile.cost.unloadSeconds }
-    forget(program)
-  }
-
-  /// Takes the program's place back when its model dies.
-  func forget(_ program: LoadedProgram) {
-    state.withLock { state in
-      guard state.loaded.removeValue(forKey: program.handle) != nil else { return }
-      state.loadedBytes -= program.bytes
-      state.counters.unloads += 1
-      state.counters.loadedPrograms = state.loaded.count
-    }
-  }
-
   // MARK: Evaluating
 
   func evaluate(_ program: LoadedProgram, _ request: RequestObject, route: String = "client")
     throws(Failure)
   {
+    let method = "evaluate"
+    _ = try meet(.eval, method)
+    guard state.withLock({ $0.loaded[program.handle] != nil }) else {
+      throw Failure(
+        .programNotFound, in: method,
+        "the daemon was restarted and holds the program no more; load it again")
+    }
+    let depth = program.waiting.wrappingAdd(1, ordering: .acquiring).newValue
+    defer { program.waiting.wrappingSubtract(1, ordering: .releasing) }
+    guard depth <= profile.limits.queueDepthMax else {
+      throw Failure(
+        .overflow, in: method,
+        "\(depth - 1) requests wait for the program, as many as its queue holds;"
+          + " wait for one of them")
+    }
     let evaluation = try Evaluation(program, request, profile, route: route)
     state.withLock {
       $0.seconds += evaluation.procedure.seconds(on: profile.cost)

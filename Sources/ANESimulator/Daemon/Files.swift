@@ -37,6 +37,39 @@ enum Files {
     #endif
   }
 
+  /// A whole file; `false` with `errno` when it cannot be written.
+  static func write(_ bytes: UnsafeRawBufferPointer, to path: String) -> Bool {
+    guard let file = fopen(path, "wb") else { return false }
+    let isWritten = fwrite(bytes.baseAddress, 1, bytes.count, file) == bytes.count
+    return fclose(file) == 0 && isWritten
+  }
+
+  /// What lies directly in a directory; nothing when it cannot be read.
+  static func names(in path: String) -> [String] {
+    guard let listing = opendir(path) else { return [] }
+    defer { closedir(listing) }
+    var names: [String] = []
+    while let entry = readdir(listing) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  /// A directory with all that is in it; links are not followed.
+  static func removeTree(_ path: String) {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      unlink(path)
+      return
+    }
+    for name in names(in: path) { removeTree("\(path)/\(name)") }
+    rmdir(path)
+  }
+
   /// All bytes of a file; `nil` with `errno` when it cannot be read.
   static func read(_ path: String) -> [UInt8]? {
     let file = open(path, O_RDONLY)

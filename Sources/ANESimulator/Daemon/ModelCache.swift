@@ -18,6 +18,8 @@ struct ModelSource: Sendable {
   let type: String?
   /// The value of kANEFNetPlistFilenameKey, or what the type gives.
   let fileName: String
+  /// Of a model in memory: what its contents hash to. Then directory and key do not name it.
+  var identity: String?
 
   var path: String { "\(directory)/\(fileName)" }
 }
@@ -40,17 +42,18 @@ struct ModelCache: Sendable {
 
   /// The directory of one model's compiled program: by the model's path, then by its key.
   func entry(of source: ModelSource) -> String {
-    "\(root)/ModelAssetsCache/\(name(source.directory))/\(name(source.key))"
+    if let identity = source.identity { return "\(root)/InMemoryModelCache/\(name(identity))" }
+    return "\(root)/ModelAssetsCache/\(name(source.directory))/\(name(source.key))"
   }
 
-  private func program(_ entry: String) -> String { "\(entry)/program.orion" }
+  func program(_ entry: String) -> String { "\(entry)/program.orion" }
 
   func holds(_ source: ModelSource) -> Bool { Files.changed(program(entry(of: source))) != nil }
 
   /// The compiled program is older than the model directory. Writing into a file of the directory
-  /// does not make it so, renaming one into it does.
+  /// does not make it so, renaming one into it does. A model in memory is never out of date.
   func isStale(_ source: ModelSource) -> Bool {
-    guard let compiled = Files.changed(program(entry(of: source))),
+    guard source.identity == nil, let compiled = Files.changed(program(entry(of: source))),
       let model = Files.changed(source.directory)
     else { return false }
     return compiled < model

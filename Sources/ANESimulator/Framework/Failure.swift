@@ -15,37 +15,9 @@ struct Failure: Error, Sendable {
   static let framework = "com.apple.appleneuralengine"
   static let compiler = "com.apple.appleneuralengine.compiler"
   static let espresso = "com.apple.appleneuralengine.espresso"
+  static let connection = "NSCocoaErrorDomain"
   /// For wrong uses that would crash a Mac; no domain of the real framework.
   static let misuse = "orion.simulator.misuse"
-
-  /// Failures of the framework's own domain by code, each with the text that follows the method's
-  /// name.
-  enum Kind: Int {
-    case priority = 2
-    case load = 6
-    case inference = 8
-    case fileAccess = 9
-    case invalidModel = 10
-    case invalidKey = 11
-    case fileNotFound = 16
-    case programNotFound = 23
-    case notSupported = 25
-
-    var text: String {
-      switch self {
-      case .priority:
-        "Realtime priority requires restricted access connection and"
-          + " (com.apple.aned.private.allow) entitlement"
-      case .load: "Program load failure"
-      case .inference, .programNotFound: "Program Inference error"
-      case .fileAccess: "file access failure"
-      case .invalidModel: "invalid model"
-      case .invalidKey: "invalid model key"
-      case .fileNotFound: "file not found"
-      case .notSupported: "Not supported"
-      }
-    }
-  }
 
   init(domain: String, code: Int, text: String, reason: String, diagnostics: String = "") {
     self.domain = domain
@@ -77,6 +49,13 @@ struct Failure: Error, Sendable {
       domain: framework, code: Kind.inference.rawValue,
       text: "\(method): ANEProgramProcessRequestDirect() Failed with status=0x\(status)"
         + " : statusType=0x9: \(Kind.inference.text)", reason: reason)
+  }
+
+  /// Surfaces that cannot be mapped into a program.
+  static func mapping(in method: String, _ reason: String) -> Failure {
+    Failure(
+      domain: framework, code: Kind.map.rawValue,
+      text: "\(method): \(Kind.map.text) (0x12)", reason: reason)
   }
 
   /// The compiler's one text. `cause` is its own sub-text, all that a Mac tells.

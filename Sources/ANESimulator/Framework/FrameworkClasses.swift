@@ -2,14 +2,15 @@
 
 enum FrameworkClasses {
   static let rows: [ClassRow] = [
-    ClientClass.row, ModelClass.row, RequestClass.row, SurfaceObjectClass.row,
-    DeviceInfoClass.row, QoSMapperClass.row,
+    ClientClass.row, ModelClass.row, DescriptorClass.row, InMemoryModelClass.row, RequestClass.row,
+    SurfaceObjectClass.row, DeviceInfoClass.row, QoSMapperClass.row,
   ]
 
   /// A set of class objects of its own for `world`.
   static func make(for world: World) -> [String: ObjectClass] {
+    let system = Int(world.profile.os.split(separator: " ").last ?? "") ?? 15
     let made = rows.map {
-      ObjectClass.make($0, superclass: FoundationClasses.root, home: world)
+      ObjectClass.make($0.under(system: system), superclass: FoundationClasses.root, home: world)
     }
     return Dictionary(made.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
   }

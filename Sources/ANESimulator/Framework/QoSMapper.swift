@@ -4,6 +4,12 @@ enum QoSMapperClass {
   /// Loading at this one takes an entitlement.
   static let realTime: UInt32 = 0
 
+  /// A load at real time is refused.
+  static func check(_ qos: UInt32, in method: String) throws(Failure) {
+    guard qos == realTime else { return }
+    throw Failure(.priority, in: method, "quality of service 0 is real time; use another, as 21")
+  }
+
   static let row = ClassRow(
     name: "_ANEQoSMapper", superclass: "NSObject",
     classMethods: [

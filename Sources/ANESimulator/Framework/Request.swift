@@ -1,5 +1,7 @@
 /// _ANERequest: which surfaces stand for which symbols of which procedure.
 
+import Synchronization
+
 final class RequestObject: Instance, @unchecked Sendable {
   override class var kind: String { "an _ANERequest" }
 
@@ -24,6 +26,25 @@ final class RequestObject: Instance, @unchecked Sendable {
   override func dispose() {
     for array in [inputs, inputIndices, outputs, outputIndices] { array?.release() }
     procedureIndex?.release()
+  }
+
+  private let handler = Mutex<Block?>(nil)
+
+  func take(_ handler: Block?) { self.handler.withLock { $0 = handler } }
+
+  /// Runs `body` while the request is kept: another thread may drop it while the engine works. The
+  /// completion handler is called before this returns, as it is without shared events.
+  func inFlight(_ body: () throws(Failure) -> Void) throws(Failure) {
+    retained()
+    defer { release() }
+    let handler = handler.withLock { $0 }
+    do throws(Failure) {
+      try body()
+      handler?.complete(true, nil)
+    } catch {
+      if let handler { handler.complete(false, error.object(world).autoreleased()) }
+      throw error
+    }
   }
 
   /// A surface and the symbol it stands for.
@@ -106,6 +127,36 @@ enum RequestClass {
           as @convention(c) (
             Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?
           ) -> Pointer?),
+      Method(
+        "\(full)sharedEvents:", "@@:@@@@@@@@",
+        {
+          receiver, _, inputs, inputIndices, outputs, outputIndices, weights, statistics,
+          procedure, events in
+          withoutEvents(receiver, events) {
+            make(
+              receiver, [inputs, inputIndices, outputs, outputIndices], weights, statistics,
+              procedure)
+          }
+        }
+          as @convention(c) (
+            Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?,
+            Pointer?, Pointer?
+          ) -> Pointer?, since: 26),
+      Method(
+        "\(full)sharedEvents:transactionHandle:", "@@:@@@@@@@@@",
+        {
+          receiver, _, inputs, inputIndices, outputs, outputIndices, weights, statistics,
+          procedure, events, _ in
+          withoutEvents(receiver, events) {
+            make(
+              receiver, [inputs, inputIndices, outputs, outputIndices], weights, statistics,
+              procedure)
+          }
+        }
+          as @convention(c) (
+            Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?,
+            Pointer?, Pointer?, Pointer?
+          ) -> Pointer?, since: 26),
     ],
     instanceMethods: [
       Method(
@@ -123,9 +174,32 @@ enum RequestClass {
           let sides = [request?.inputs, request?.outputs]
           return UInt64(sides.reduce(0) { $0 + ($1?.elements.count ?? 0) })
         } as @convention(c) (Pointer?, Pointer?) -> UInt64),
+      Method("setCompletionHandler:", "v@:@?", setHandler),
     ])
 
   private static let start = "requestWithInputs:inputIndices:outputs:outputIndices:"
+  private static let full = "\(start)weightsBuffer:perfStats:procedureIndex:"
+
+  private static let setHandler: @convention(c) (Pointer?, Pointer?, Pointer?) -> Void = {
+    receiver, _, block in
+    let call = Call("-[_ANERequest setCompletionHandler:]")
+    guard let request = call.object(receiver, as: "the receiver", RequestObject.self) else {
+      return
+    }
+    let handler = block.flatMap { Block(copying: $0) }
+    if block != nil, handler == nil { call.misuse("the handler is no block", world: request.world) }
+    request.take(handler)
+  }
+
+  /// Shared events are the graphics framework's objects, which there are none of here.
+  private static func withoutEvents(
+    _ receiver: Pointer?, _ events: Pointer?, _ make: () -> Pointer?
+  ) -> Pointer? {
+    guard events != nil else { return make() }
+    let call = Call("+[_ANERequest \(start)…]")
+    call.misuse("sharedEvents are not played; pass nil", world: call.home(receiver)?.1)
+    return nil
+  }
 
   private typealias SixArguments =
     @convention(c) (

@@ -24,6 +24,11 @@ enum SurfaceFunctions {
           guard let properties = call.object(id, as: "properties", DictionaryObject.self),
             let geometry = geometry(properties, call)
           else { return nil }
+          if let daemon = ThreadState.current.world?.daemon,
+            (try? daemon.meet(.map, "IOSurfaceCreate")) == nil
+          {
+            return nil
+          }
           return Surface(geometry, world: ThreadState.current.world ?? properties.world)?.address
         } as CoreFoundation.One),
       Symbol(

@@ -17,10 +17,13 @@ final class Method: @unchecked Sendable {
   let implementation: Pointer
   /// What `class_getInstanceMethod` returns.
   let handle: Pointer
+  /// The first macOS that has it; 0 for all that are played.
+  let firstSystem: Int
 
   /// `types` has no offsets. `body` is a `@convention(c)` function of exactly these types.
-  init<Body>(_ name: String, _ types: String, _ body: Body) {
+  init<Body>(_ name: String, _ types: String, _ body: Body, since firstSystem: Int = 0) {
     self.name = name
+    self.firstSystem = firstSystem
     selector = Selectors.register(name)
     encoding = CString.immortal(TypeEncoding.withOffsets(types))
     implementation = functionAddress(body)
@@ -47,4 +50,12 @@ struct ClassRow: Sendable {
   let superclass: String?
   var classMethods: [Method] = []
   var instanceMethods: [Method] = []
+
+  /// What of it there is under macOS `system`.
+  func under(system: Int) -> ClassRow {
+    ClassRow(
+      name: name, superclass: superclass,
+      classMethods: classMethods.filter { $0.firstSystem <= system },
+      instanceMethods: instanceMethods.filter { $0.firstSystem <= system })
+  }
 }

@@ -26,7 +26,13 @@ final class Misuse: Sendable {
 /// A call into the simulated process: checks its arguments and reports under the call's name.
 struct Call {
   let name: String
-  init(_ name: String) { self.name = name }
+  /// The selector, where it is a message.
+  let method: String
+
+  init(_ name: String, method: String = "") {
+    self.name = name
+    self.method = method
+  }
 
   func misuse(_ text: String, world: World? = nil) {
     Misuse.record("\(name): \(text)", world: world)

@@ -87,6 +87,11 @@ public struct CompiledProgram {
     try ProgramRecord(path: "\(directory)/\(fileName)").text
   }
 
+  /// The names of the packs of a compiled program, without `.pack`.
+  public static func packs(directory: String) throws(EngineError) -> [String] {
+    try ProgramRecord(path: "\(directory)/\(fileName)").packs
+  }
+
   static func check(
     _ text: String, modelDirectory: String?
   ) throws(EngineError) -> (tree: SyntaxTree, program: CheckedProgram) {

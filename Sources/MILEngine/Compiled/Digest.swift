@@ -1,9 +1,13 @@
-/// SHA-256 of texts, as hexadecimal digits or bytes.
+/// SHA-256 of texts or bytes, as hexadecimal digits or bytes.
 import CKernels
 
-struct Digest {
+public struct Digest {
   /// Hashed in one go: starting the hash costs more than a short text.
   private var content: [UInt8] = []
+
+  public init() {}
+
+  public mutating func add(_ bytes: UnsafeRawBufferPointer) { content.append(contentsOf: bytes) }
 
   mutating func add(_ text: String) {
     content.append(contentsOf: text.utf8)
@@ -21,7 +25,7 @@ struct Digest {
     }
   }
 
-  func text() -> String {
+  public func text() -> String {
     let digits = Array("0123456789abcdef")
     return String(bytes().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
   }

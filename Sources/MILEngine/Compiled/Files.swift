@@ -13,17 +13,17 @@ enum Files {
       throws(EngineError) -> Void
   ) throws(EngineError) {
     var template = Array((path + ".XXXXXX").utf8CString)
-    let descriptor = mkstemp(&template)
-    guard descriptor >= 0 else { throw refusal("cannot write", path) }
+    guard !FileWatch.stops(path), case let descriptor = mkstemp(&template), descriptor >= 0 else { throw refusal("cannot write", path) }
     let temporary = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
     var isOpen = true
     do throws(EngineError) {
       try pieces { (bytes) throws(EngineError) in try append(bytes, to: descriptor, path) }
-      guard fchmod(descriptor, 0o644) == 0, fsync(descriptor) == 0 else {
+      guard !FileWatch.stops(path), fchmod(descriptor, 0o644) == 0, fsync(descriptor) == 0 else {
         throw refusal("cannot write", path)
       }
       isOpen = false
-      guard close(descriptor) == 0, rename(temporary, path) == 0 else {
+      let isClosed = close(descriptor) == 0
+      guard isClosed, !FileWatch.stops(path), rename(temporary, path) == 0 else {
         throw refusal("cannot write", path)
       }
     } catch {
@@ -37,6 +37,7 @@ enum Files {
     _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: String
   ) throws(EngineError) {
     var rest = bytes
+    guard !FileWatch.stops(path) else { throw refusal("cannot write", path) }
     while let base = rest.baseAddress, rest.count > 0 {
       #if canImport(Glibc)
         let written = Glibc.write(descriptor, base, rest.count)
@@ -61,7 +62,7 @@ enum Files {
     if let slash = path.lastIndex(of: "/"), slash > path.startIndex {
       try makeDirectory(String(path[..<slash]))
     }
-    guard mkdir(path, 0o755) == 0 || errno == EEXIST else {
+    guard !FileWatch.stops(path), mkdir(path, 0o755) == 0 || errno == EEXIST else {
       throw refusal("cannot make directory", path)
     }
   }
