@@ -124,8 +124,8 @@ def test_overflow_skips_and_halves(
 ) -> None:
     run = Executor.run
 
-    def overflowing(self: Executor, batch: Any, scale: float, targets: int) -> Outcome:
-        outcome = run(self, batch, scale, targets)
+    def overflowing(self: Executor, batch: Any, scale: float, *more: int) -> Outcome:
+        outcome = run(self, batch, scale, *more)
         if scale > 1024:
             self.parameters.gradients.values[3] = np.inf
             return Outcome(outcome.loss, outcome.count, False)

@@ -54,6 +54,18 @@ def test_the_canary_refuses_reload_where_it_is_stale(task: tuple[Path, Path]) ->
     assert lines[-1]["loss"] < lines[0]["loss"]
 
 
+def test_auto_measures_what_proved_itself(task: tuple[Path, Path]) -> None:
+    with make(task, None, "sim:paper", iters=2, weight_update="auto") as trainer:
+        (note,) = [note for note in trainer.notes if note.startswith("--weight-update auto")]
+        print(note)
+        assert trainer.strategy.name in note.split(";")[0]
+        lines = list(trainer.steps())
+    assert lines[0]["compiles"] == lines[1]["compiles"]
+    for device in ("cpu", "sim:m4-macos15"):
+        with make(task, None, device, iters=1, weight_update="auto") as trainer:
+            assert trainer.strategy.name == "inputs" and not trainer.notes
+
+
 def test_stale_in_mid_run_is_noticed_within_the_step(
     task: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ A checkpoint appears whole or not at all. Knows no device.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -82,22 +83,25 @@ def write_json(path: Path, content: Any) -> None:
 
 def saved(run: Path) -> list[Saved]:
     """All checkpoints of a run, the earliest first."""
-    folder = run / FOLDER
-    names = sorted(path for path in folder.glob("step-*") if NAME.match(path.name))
-    return [read(path) for path in names]
+    return [read(path) for path in directories(run)]
+
+
+def directories(run: Path) -> list[Path]:
+    """Of all checkpoints, the earliest first."""
+    return sorted(path for path in (run / FOLDER).glob("step-*") if NAME.match(path.name))
 
 
 def find(path: Path) -> Saved:
     """The checkpoint at `path`, or the last one of the run at `path`."""
     if (path / STATE).is_file():
         return read(path)
-    found = saved(path)
+    found = directories(path)
     if not found:
         raise OrionError(
             f"{path}: expected a run with {FOLDER}/step-*, found none; without --resume a run"
             " begins anew"
         )
-    return found[-1]
+    return read(found[-1])
 
 
 def read(directory: Path) -> Saved:
@@ -172,7 +176,14 @@ def prune(run: Path, keep: int) -> None:
     best = min(judged, key=lambda entry: entry.val_loss or 0.0, default=None)
     for entry in found[:-keep]:
         if best is None or entry.directory != best.directory:
-            shutil.rmtree(entry.directory, ignore_errors=True)
+            remove(entry.directory)
+
+
+def remove(checkpoint: Path) -> None:
+    """It is gone at once: a kill in the middle leaves no half of it under its name."""
+    aside = checkpoint.with_name(f".{checkpoint.name}.old-{os.getpid()}")
+    checkpoint.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def remove_leftovers(run: Path) -> None:

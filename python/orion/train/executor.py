@@ -5,17 +5,18 @@ V vocabulary, S columns of a microbatch (all its tokens). Knows no optimizer and
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..compile.training import Call, HostCall, TrainingPlan
+from ..compile.training import Call, HostCall, Slot, TrainingPlan
 from ..data import Batch
 from ..runtime import kernels
 from .machine import Machine, Memory, Runnable, held
 from .parameters import Parameters, rows_from
+from .slots import allocate
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,11 @@ class Outcome:
 
 
 class Executor:
-    """One plan on one machine; `programs` are looked up at each call, so they may be replaced."""
+    """One plan on one machine; `programs` are looked up at each call, so they may be replaced.
+
+    With `overlaps`, gradients are added up while the device computes on. `dropout` is the rate at
+    which adapters drop out, drawn from `seed` and the number of the microbatch.
+    """
 
     def __init__(
         self,
@@ -36,6 +41,10 @@ class Executor:
         machine: Machine,
         parameters: Parameters,
         programs: Mapping[str, Runnable],
+        *,
+        overlaps: bool = False,
+        dropout: float = 0.0,
+        seed: int = 0,
     ) -> None:
         self.plan = plan
         self.parameters = parameters
@@ -47,17 +56,26 @@ class Executor:
         for name, values in plan.constants.items():
             with self.memories[name] as view:
                 view[...] = values
+        self._dropouts = [slot for slot in plan.slots.values() if slot.kind == "dropout"]
+        self._dropout, self._seed = dropout, seed
         # Parts of gradients that hold something of this step already.
         self._begun: set[tuple[str, int]] = set()
+        self._worker = ThreadPoolExecutor(1) if overlaps else None
+        # What is being added up, by the memory it comes from.
+        self._pending: dict[int, Future[bool]] = {}
         self._is_finite = True
 
     def begin(self) -> None:
         """A new step: what comes next replaces the gradients."""
         self._begun.clear()
 
-    def run(self, batch: Batch, loss_scale: float, targets: int) -> Outcome:
-        """Adds a microbatch's gradients to the step's: of its loss over `targets`, unscaled."""
+    def run(self, batch: Batch, loss_scale: float, targets: int, number: int = 0) -> Outcome:
+        """Adds a microbatch's gradients to the step's: of its loss over `targets`, unscaled.
+
+        `number` is the microbatch's in the run.
+        """
         self._is_finite = True
+        self._draw_dropouts(number)
         loss, count = 0.0, 0
         for call in self.plan.calls:
             if isinstance(call, Call):
@@ -68,11 +86,14 @@ class Executor:
             elif call.step == "embed":
                 self._embed(call, batch)
             else:
+                self._settle()
                 self._unembed(call, batch, loss_scale)
+        self._settle()
         return Outcome(loss, count, self._is_finite and bool(np.isfinite(loss)))
 
     def evaluate(self, batch: Batch) -> Outcome:
-        """The loss alone."""
+        """The loss alone, nothing dropped."""
+        self._draw_dropouts(None)
         loss, count = 0.0, 0
         for call in self.plan.calls[: self.plan.forward]:
             if isinstance(call, Call):
@@ -92,26 +113,56 @@ class Executor:
             if padding:
                 self.parameters.gradients[key][..., -padding:] = 0
 
+    def _draw_dropouts(self, number: int | None) -> None:
+        """Of each element 0 or 1 / (1 - rate); `number` None: nothing drops out."""
+        if not self._dropouts:
+            return
+        keep = 1.0 - self._dropout
+        random = np.random.Generator(np.random.Philox(key=[self._seed, number or 0]))
+        for slot in self._dropouts:
+            with self.memories[slot.name] as view:
+                if number is None or keep == 1.0:
+                    view[...] = 1
+                else:
+                    view[...] = (random.random(slot.shape, np.float32) < keep) / keep
+
     def _evaluate(self, call: Call) -> None:
         program = self.programs[call.program]
         inputs, outputs = program.port_names
-        program.evaluate(
-            [self.memories[call.inputs[port]] for port in inputs],
-            [self.memories[call.outputs[port]] for port in outputs],
-        )
+        written = [self.memories[call.outputs[port]] for port in outputs]
+        for memory in written:
+            self._settle(memory)
+        program.evaluate([self.memories[call.inputs[port]] for port in inputs], written)
 
     def _accumulate(self, call: Call, loss_scale: float) -> None:
         for name in call.outputs.values():
             slot = self.plan.slots[name]
             if slot.kind != "gradient" or slot.key is None:
                 continue
-            with self.memories[name] as view:
-                fresh = (slot.key, slot.first_row) not in self._begun
-                total = rows_from(self.parameters.gradients[slot.key], slot.first_row, view.size)
-                self._is_finite &= kernels.accumulate(
-                    total, view, scale=1.0 / loss_scale, fresh=fresh
-                )
-            self._begun.add((slot.key, slot.first_row))
+            part = (slot.key, slot.first_row)
+            fresh = part not in self._begun
+            self._begun.add(part)
+            memory = self.memories[name]
+            if self._worker is None:
+                self._is_finite &= self._add(slot, memory, 1.0 / loss_scale, fresh)
+            else:
+                task = self._worker.submit(self._add, slot, memory, 1.0 / loss_scale, fresh)
+                self._pending[id(memory)] = task
+
+    def _add(self, slot: Slot, memory: Memory, scale: float, fresh: bool) -> bool:
+        """Whether all sums are finite."""
+        assert slot.key is not None
+        with memory as view:
+            total = rows_from(self.parameters.gradients[slot.key], slot.first_row, view.size)
+            return kernels.accumulate(total, view, scale=scale, fresh=fresh)
+
+    def _settle(self, memory: Memory | None = None) -> None:
+        """Waits until this memory (None: all of it) is added up, and may be written again."""
+        keys = list(self._pending) if memory is None else [id(memory)]
+        for key in keys:
+            task = self._pending.pop(key, None)
+            if task is not None:
+                self._is_finite &= task.result()
 
     def _loss(self, call: HostCall, batch: Batch, scale: float | None) -> tuple[float, int]:
         """`scale` None: no gradient is wanted."""
@@ -166,41 +217,6 @@ class Executor:
     def _key(self, slot: str) -> str:
         found = self.plan.slots.get(slot)
         return found.key if found is not None and found.key is not None else slot.split(":", 1)[1]
-
-
-def allocate(plan: TrainingPlan, machine: Machine) -> dict[str, Memory]:
-    """Memory of all slots but parameters; slots of one shape share it where their times allow."""
-    lasts: dict[str, int] = {}
-    for slot in plan.slots.values():
-        root = root_of(plan, slot.name)
-        lasts[root] = max(lasts.get(root, 0), slot.last)
-    free: dict[tuple[str, tuple[int, ...]], list[Memory]] = defaultdict(list)
-    made: dict[str, Memory] = {}
-    ending: dict[int, list[str]] = defaultdict(list)
-    order = sorted(plan.slots.values(), key=lambda slot: slot.first)
-    done = -1
-    for slot in order:
-        if slot.kind == "parameter" or slot.shares:
-            continue
-        while done < slot.first - 1:
-            done += 1
-            for name in ending.pop(done, []):
-                ended = plan.slots[name]
-                free[ended.dtype, ended.shape].append(made[name])
-        pool = free[slot.dtype, slot.shape]
-        made[slot.name] = pool.pop() if pool else machine.memory(slot.shape, slot.dtype)
-        if slot.kind != "constant":
-            ending[lasts[slot.name]].append(slot.name)
-    for slot in plan.slots.values():
-        if slot.shares:
-            made[slot.name] = made[root_of(plan, slot.name)]
-    return made
-
-
-def root_of(plan: TrainingPlan, name: str) -> str:
-    """The slot whose memory this one is."""
-    shared = plan.slots[name].shares
-    return name if shared is None else root_of(plan, shared)
 
 
 def in_tiles(plan: TrainingPlan, slots: Mapping[str, str]) -> list[str]:

@@ -55,9 +55,16 @@ class Machine(Protocol):
 class DeviceProgram:
     """A program that may hold weights: `places` says where in its file each begins, in bytes."""
 
-    def __init__(self, program: Program, planned: PlannedProgram, places: dict[str, int]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        planned: PlannedProgram,
+        places: dict[str, int],
+        is_patchable: bool,
+    ) -> None:
         self.program = program
         self.places = places
+        self.is_patchable = is_patchable
         # Outputs come in the order of the graph's, under names of the text's.
         self._outputs = [output.name for output in planned.graph.outputs]
 
@@ -91,7 +98,7 @@ class DeviceMachine:
             file = weights if weights.is_file() else None
             patchable = bool(tensors) and file is not None
             program = Program(self.device, text, file, patchable=patchable)
-            return DeviceProgram(program, planned, places)
+            return DeviceProgram(program, planned, places, patchable)
 
     def counters(self) -> dict[str, Any]:
         return self.device.counters()

@@ -27,7 +27,7 @@ class RunDirectory:
             raise UsageError(f"{path}: another process trains there; name another") from None
         checkpoint.remove_leftovers(path)
         self.resumed = checkpoint.find(path) if resume else None
-        if not resume and checkpoint.saved(path):
+        if not resume and checkpoint.directories(path):
             self.close()
             raise UsageError(
                 f"{path}: holds a run already; --resume goes on with it, or name another directory"

@@ -111,7 +111,7 @@ class Trainer:
         asked = self.settings.weight_update
         if asked == "auto" and self.run and self.run.resumed:
             asked = self.run.resumed.state["weight_update"]
-        way, note = choose(asked, self.device)
+        way, note = choose(asked, self.machine, self.plan)
         self.notes += [note] if note else []
         return way
 
@@ -119,7 +119,13 @@ class Trainer:
         """Programs for the parameters as they are now."""
         self.strategy: Strategy = WAYS[way](self.parameters.plan, self.machine, self.parameters)
         self.executor = Executor(
-            self.parameters.plan, self.machine, self.parameters, self.strategy.programs
+            self.parameters.plan,
+            self.machine,
+            self.parameters,
+            self.strategy.programs,
+            # On `cpu` the device's threads are the host's.
+            overlaps=self.device.kind != "cpu",
+            seed=self.settings.seed,
         )
 
     def _change_to(self, way: str) -> None:
@@ -166,8 +172,8 @@ class Trainer:
         scale = self.loss_scale.value
         self.executor.begin()
         loss, is_finite = 0.0, True
-        for batch in batches:
-            outcome = self.executor.run(batch, scale, max(1, targets))
+        for number, batch in enumerate(batches, self.step_done * len(batches)):
+            outcome = self.executor.run(batch, scale, max(1, targets), number)
             loss += outcome.loss / max(1, targets)
             is_finite &= outcome.is_finite
         self.executor.finish()
@@ -262,11 +268,9 @@ class Trainer:
     def _stop_if(self, fault: str | None) -> None:
         if fault is None:
             return
-        kept = checkpoint.saved(self.run.path)[-1:] if self.run else []
+        kept = checkpoint.directories(self.run.path)[-1:] if self.run else []
         where = (
-            f"the last good checkpoint is {kept[0].directory}"
-            if kept
-            else "no checkpoint was saved before"
+            f"the last good checkpoint is {kept[0]}" if kept else "no checkpoint was saved before"
         )
         raise DivergedError(
             f"step {self.step_done}: the run diverged: {fault}. Try a learning rate of"
