@@ -111,6 +111,13 @@ public struct CheckedFunction: Sendable {
     self.states = states
   }
 
+  /// There is a loop in it, or in one of its blocks.
+  var mayLoop: Bool {
+    nodes.contains { node in
+      node.op == "while_loop" || node.blocks.contains { $0.function.mayLoop }
+    }
+  }
+
   /// Types of the inputs and outputs.
   var signature: (inputs: [TensorType], outputs: [TensorType]) {
     (inputs.map { values[$0].type }, outputs.map { values[$0].type })

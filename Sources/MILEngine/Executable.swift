@@ -38,6 +38,8 @@ public final class ExecutableFunction: Sendable {
   public let outputs: [ExecutablePort]
   /// What stays between runs.
   public let states: [ExecutablePort]
+  /// It holds a loop, whose rounds no one can foretell.
+  public let mayLoop: Bool
   public let work: Work
   public let traits: FunctionTraits
 
@@ -56,6 +58,7 @@ public final class ExecutableFunction: Sendable {
     outputs = function.outputs.map { Self.port(function.values[$0]) }
     states = function.states.map { ExecutablePort(name: $0.name, type: $0.type) }
     stateMemory = StateMemory(function.states)
+    mayLoop = function.mayLoop
     self.plan = plan
     self.constants = constants
     self.work = work

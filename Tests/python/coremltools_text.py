@@ -61,14 +61,18 @@ def print_model(model: Any, directory: Path, dialect: str = "1.3") -> Printed:
     weights = directory / "weights.bin" if found else None
     if weights:
         shutil.copyfile(found[0], weights)
-    return Printed(Printer(dialect).program(model.get_spec().mlProgram), weights)
+    spec = model.get_spec()
+    shapes = {x.name: list(x.type.multiArrayType.shape) for x in spec.description.input}
+    return Printed(Printer(dialect, shapes).program(spec.mlProgram), weights)
 
 
 class Printer:
     """Writes a protobuf of a program as text, each list in the order of Apple's compiler."""
 
-    def __init__(self, dialect: str) -> None:
+    def __init__(self, dialect: str, shapes: dict[str, list[int]]) -> None:
         self.dialect = dialect
+        # Of the inputs, where the program leaves sizes open.
+        self.shapes = shapes
 
     def program(self, program: Any) -> str:
         kind = self.scalar("string")
@@ -80,10 +84,19 @@ class Printer:
             inputs = ", ".join(self.binding(x) for x in sorted(function.inputs, key=named))
             block = self.block(function.block_specializations[function.opset], "        ")
             attributes = self.attributes(function.attributes)
-            lines.append(
-                f"    func {name}<{opset}>({inputs}) {attributes and attributes + ' '}{block};"
-            )
+            if "?" in inputs:
+                attributes = f"[{self.flexible_shapes(function.inputs)}]"
+            given = f"{attributes} " if attributes else ""
+            lines.append(f"    func {name}<{opset}>({inputs}) {given}{block};")
         return "\n".join([*lines, "}"])
+
+    def flexible_shapes(self, inputs: Any) -> str:
+        text, sizes = self.scalar("string"), "tensor<int32, [?]>"
+        pairs = (f'{{"{x.name}", {self.shapes[x.name]}}}' for x in sorted(inputs, key=named))
+        return (
+            f"FlexibleShapeInformation = tuple<tuple<{text}, dict<{text}, {sizes}>>>"
+            f'((("DefaultShapes", {{{", ".join(pairs)}}})))'
+        )
 
     def block(self, block: Any, indent: str) -> str:
         operations = "".join(

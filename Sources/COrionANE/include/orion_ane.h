@@ -80,7 +80,7 @@ orion_status orion_device_canary(orion_handle device, const char *name, char **j
 enum { ORION_FP16 = 1, ORION_FP32 = 2, ORION_INT32 = 3, ORION_INT8 = 4, ORION_UINT8 = 5, ORION_INT16 = 6,
        ORION_UINT16 = 7, ORION_BOOL = 8 };
 
-// Device memory of `rank` (1 to 5) axes, zeroed. The last axis is dense; rows are aligned as the device wants.
+// Device memory of `rank` (0 to 5) axes, zeroed; without axes one element. The last axis is dense; rows are aligned as the device wants.
 orion_status orion_tensor_create(orion_handle device, int32_t dtype, uint32_t rank,
                                  const int64_t *shape, orion_handle *tensor);
 orion_status orion_tensor_free(orion_handle tensor);
@@ -92,7 +92,8 @@ orion_status orion_tensor_unlock(orion_handle tensor);
 
 // ---- programs ----
 
-// Compiles `function` of a MIL text; `weights` is the file that the text calls @model_path/weights.bin, or NULL.
+// Compiles `function` of a MIL text; `weights` is the file that the text names after @model_path/, or the
+// directory that holds all the files it names, or NULL.
 orion_status orion_program_compile(orion_handle device, const char *mil, size_t mil_bytes,
                                    const char *weights, const char *function,
                                    orion_handle *program);
@@ -109,11 +110,21 @@ orion_status orion_program_weights_unlock(orion_handle program);
 // file holds now is the device's nature: orion_device_canary "reload" finds out.
 orion_status orion_program_reload(orion_handle program);
 orion_status orion_program_free(orion_handle program);
-// {inputs: [{name, dtype, shape}], outputs: [...]} in the order evaluate takes them (declared order).
+// {inputs: [{name, dtype, shape}], outputs: [...], states: [...], loops} in the order evaluate takes them
+// (declared order); `loops`: the program holds a loop, so that an evaluation may last.
 orion_status orion_program_json(orion_handle program, char **json);
 orion_status orion_program_evaluate(orion_handle program, uint32_t input_count,
                                     const orion_handle *inputs, uint32_t output_count,
                                     const orion_handle *outputs);
+// Makes evaluations that run on the program now return ORION_ERROR_CANCELLED soon. From any thread. Programs
+// on ane and sim have no loops; they end by themselves.
+orion_status orion_program_cancel(orion_handle program);
+// A state is what a program keeps between evaluations: zeros when it was compiled, then what the last evaluation
+// wrote. Evaluations of a program with states wait for each other; programs share no states. These copy one, by its
+// place among `states`, to and from a tensor of its dtype and shape, or fill all with zeros.
+orion_status orion_program_state_read(orion_handle program, uint32_t state, orion_handle tensor);
+orion_status orion_program_state_write(orion_handle program, uint32_t state, orion_handle tensor);
+orion_status orion_program_states_reset(orion_handle program);
 
 // ---- sessions ----
 

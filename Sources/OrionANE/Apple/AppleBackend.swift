@@ -57,8 +57,7 @@ final class AppleBackend: Backend {
 
   func load(_ source: ProgramSource) throws(OrionError) -> any LoadedProgram {
     let signature = try reader.signature(source)
-    var weights: String?
-    if let path = source.weights { weights = try identity.hex(of: path, as: "weight file") }
+    let weights = try WeightLinks(source).hash(identity)
     let key = ProgramKey.make(
       text: source.text, weights: weights, target: target, route: route)
     var model: PrivateModel?

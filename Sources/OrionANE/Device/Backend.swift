@@ -36,9 +36,24 @@ protocol LoadedProgram: AnyObject, Sendable {
   var model: PrivateModel? { get }
   /// Unloads and loads a program with a directory of its own; nothing is compiled.
   func reload() throws(OrionError)
+  /// What stays with the program between evaluations.
+  var states: [Port] { get }
+  /// Some evaluation may take forever.
+  var mayLoop: Bool { get }
+  /// Copies between a state and memory of its layout.
+  func copyState(_ index: Int, _ storage: any TensorStorage, isWriting: Bool) throws(OrionError)
+  /// Fills the states with zeros.
+  func resetStates() throws(OrionError)
+  /// Makes running evaluations fail soon; nothing for devices whose programs are short.
+  func cancel()
 }
 
 extension LoadedProgram {
+  var states: [Port] { [] }
+  var mayLoop: Bool { false }
+  func copyState(_ index: Int, _ storage: any TensorStorage, isWriting: Bool) throws(OrionError) {}
+  func resetStates() throws(OrionError) {}
+  func cancel() {}
   var model: PrivateModel? { nil }
   func reload() throws(OrionError) {
     throw OrionError(.internal, "reload: not for programs that share their weights")
@@ -48,7 +63,7 @@ extension LoadedProgram {
 /// What is compiled: a text, its weight file, and which function.
 struct ProgramSource: Sendable {
   let text: String
-  /// The file that the text calls `@model_path/weights.bin`; `nil` when it names none.
+  /// The file that the text names after `@model_path/`, or the directory of several; `nil` for none.
   let weights: String?
   let function: String
   /// The program gets a copy of the weights of its own, to be written in place.

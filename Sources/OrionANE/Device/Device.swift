@@ -54,7 +54,7 @@ public final class Device: Sendable {
   }
 
   /// Compiles `function` of a MIL text, or finds it in the cache, and loads it. `weights` is the file that
-  /// the text calls `@model_path/weights.bin`. A patchable program gets a copy of that file which
+  /// the text names after `@model_path/`, or the directory that holds all it names. A patchable program gets a copy of that file which
   /// `Program.withWeights` opens for writing and `Program.reload` loads.
   public func compile(
     _ text: String, weights: String? = nil, function: String = "main", isPatchable: Bool = false

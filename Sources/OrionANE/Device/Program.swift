@@ -8,6 +8,10 @@ public final class Program: Sendable {
   public let inputs: [Port]
   /// In the order of the function's result.
   public let outputs: [Port]
+  /// What stays with the program between evaluations, zeros at first; in declared order.
+  public let states: [Port]
+  /// It holds a loop, so that an evaluation may need `cancel` to end.
+  public let mayLoop: Bool
   private let loaded: any LoadedProgram
   private let backend: any Backend
 
@@ -17,6 +21,8 @@ public final class Program: Sendable {
     self.backend = backend
     inputs = loaded.inputs
     outputs = loaded.outputs
+    states = loaded.states
+    mayLoop = loaded.mayLoop
   }
 
   /// Reads `inputs` and writes `outputs`, both in the order of the ports.
@@ -25,6 +31,31 @@ public final class Program: Sendable {
     try check(outputs, against: self.outputs, role: "output")
     try checkApart(inputs, outputs)
     try loaded.evaluate(inputs: inputs.map(\.storage), outputs: outputs.map(\.storage))
+  }
+
+  /// Makes evaluations that run now end soon with an error. From any thread.
+  public func cancel() { loaded.cancel() }
+
+  /// Copies what a state holds into a tensor of its type and shape.
+  public func readState(_ index: Int, into tensor: Tensor) throws(OrionError) {
+    try loaded.copyState(index, try checkedState(index, tensor), isWriting: false)
+  }
+
+  /// Makes a state hold what a tensor of its type and shape holds.
+  public func writeState(_ index: Int, from tensor: Tensor) throws(OrionError) {
+    try loaded.copyState(index, try checkedState(index, tensor), isWriting: true)
+  }
+
+  /// Fills all states with zeros.
+  public func resetStates() throws(OrionError) { try loaded.resetStates() }
+
+  private func checkedState(_ index: Int, _ tensor: Tensor) throws(OrionError) -> any TensorStorage {
+    guard states.indices.contains(index) else {
+      throw OrionError(
+        .argument, "program \(name): state \(index) does not exist; it has \(states.count) states")
+    }
+    try check([tensor], against: [states[index]], role: "state")
+    return tensor.storage
   }
 
   /// The program's own weight file, for writing in place: `body` gets the file's bytes. They take effect with

@@ -8,9 +8,9 @@ extension Device {
         .argument,
         "tensor of \(dtype.rawValue): memory holds \(DType.tensorElements); choose one of them")
     }
-    guard (1...Self.rankMax).contains(shape.count) else {
+    guard shape.count <= Self.rankMax else {
       throw OrionError(
-        .argument, "tensor of rank \(shape.count): ranks 1 to \(Self.rankMax) exist; reshape it")
+        .argument, "tensor of rank \(shape.count): ranks 0 to \(Self.rankMax) exist; reshape it")
     }
     var rowCount = 1
     for axis in shape.indices {
@@ -25,8 +25,7 @@ extension Device {
       guard !overflow else { throw Self.tooLarge(shape) }
       rowCount = product
     }
-    let (row, rowOverflow) = shape[shape.count - 1].multipliedReportingOverflow(
-      by: dtype.byteCount)
+    let (row, rowOverflow) = (shape.last ?? 1).multipliedReportingOverflow(by: dtype.byteCount)
     guard !rowOverflow, row <= Self.byteCountMax else { throw Self.tooLarge(shape) }
     let rowBytes = backend.rowBytes(forRowOf: row)
     let (bytes, overflow) = rowCount.multipliedReportingOverflow(by: rowBytes)

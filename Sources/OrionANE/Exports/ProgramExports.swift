@@ -84,6 +84,7 @@ public func orion_program_json(
     let json = try CArguments.required(json, "json")
     let facts: JSONValue = [
       "inputs": portsJSON(program.inputs), "outputs": portsJSON(program.outputs),
+      "states": portsJSON(program.states), "loops": .bool(program.mayLoop),
     ]
     try CArguments.give(facts.text, json)
   }
@@ -99,6 +100,42 @@ public func orion_program_evaluate(
     let inputs = try tensors(inputs, input_count, program.inputs, "inputs")
     let outputs = try tensors(outputs, output_count, program.outputs, "outputs")
     try program.evaluate(inputs: inputs, outputs: outputs)
+  }
+}
+
+@c @implementation
+public func orion_program_cancel(_ program: orion_handle) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    try HandleTable.shared.object(program, as: Program.self).cancel()
+  }
+}
+
+@c @implementation
+public func orion_program_state_read(
+  _ program: orion_handle, _ state: UInt32, _ tensor: orion_handle
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let program = try HandleTable.shared.object(program, as: Program.self)
+    let tensor = try HandleTable.shared.object(tensor, as: Tensor.self)
+    try program.readState(Int(state), into: tensor)
+  }
+}
+
+@c @implementation
+public func orion_program_state_write(
+  _ program: orion_handle, _ state: UInt32, _ tensor: orion_handle
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let program = try HandleTable.shared.object(program, as: Program.self)
+    let tensor = try HandleTable.shared.object(tensor, as: Tensor.self)
+    try program.writeState(Int(state), from: tensor)
+  }
+}
+
+@c @implementation
+public func orion_program_states_reset(_ program: orion_handle) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    try HandleTable.shared.object(program, as: Program.self).resetStates()
   }
 }
 

@@ -13,8 +13,8 @@ public func orion_tensor_create(
     let device = try HandleTable.shared.object(device, as: Device.self)
     let tensor = try CArguments.required(tensor, "tensor")
     let element = try elementType(dtype)
-    guard (1...UInt32(Device.rankMax)).contains(rank) else {
-      throw OrionError(.argument, "rank: \(rank), expected 1 to \(Device.rankMax)")
+    guard rank <= UInt32(Device.rankMax) else {
+      throw OrionError(.argument, "rank: \(rank), expected 0 to \(Device.rankMax)")
     }
     let lengths = try CArguments.array(shape, count: Int(rank), "shape").map { Int($0) }
     let made = try device.makeTensor(element, lengths)
@@ -38,13 +38,18 @@ public func orion_tensor_lock(
   LastError.status { () throws(OrionError) in
     let tensor = try HandleTable.shared.object(tensor, as: Tensor.self)
     let address = try CArguments.required(address, "address")
-    let strides = try CArguments.required(strides, "strides")
     let layout = tensor.layout
     guard Int(rank) == layout.shape.count else {
       throw OrionError(
         .argument,
         "rank: \(rank), but the tensor \(layout.text) has rank \(layout.shape.count)")
     }
+    // A tensor without axes has no strides to give.
+    guard rank > 0 else {
+      address.pointee = try tensor.storage.lock()
+      return
+    }
+    let strides = try CArguments.required(strides, "strides")
     address.pointee = try tensor.storage.lock()
     for (axis, stride) in layout.strides.enumerated() { strides[axis] = Int64(stride) }
   }

@@ -8,6 +8,7 @@
 /// it is: the device's daemon compares its dates and forgets programs whose directory has gone.
 struct ModelDirectory: Sendable {
   static let textFile = "model.mil"
+  /// The usual name; a text may name its weights otherwise.
   static let weightFile = "weights.bin"
 
   let path: String
@@ -19,23 +20,29 @@ struct ModelDirectory: Sendable {
   ) throws(OrionError) {
     let path = "\(caches.models)/\(key)"
     self.path = path
-    guard !Self.isRight(path, source, weightsHash, identity) else { return }
+    let weights = try WeightLinks(source)
+    guard !Self.isRight(path, source, weights, weightsHash, identity) else { return }
     try FileLock.hold(key, in: caches.locks) { () throws(OrionError) in
-      guard !Self.isRight(path, source, weightsHash, identity) else { return }
+      guard !Self.isRight(path, source, weights, weightsHash, identity) else { return }
       try FileSystem.makeDirectory(path, for: "model directory")
-      if let weights = source.weights {
-        try FileSystem.link(weights, to: "\(path)/\(Self.weightFile)")
+      for link in weights.links {
+        let target = "\(path)/\(link.name)"
+        let folder = target.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+        try FileSystem.makeDirectory(folder.joined(separator: "/"), for: "weights' directory")
+        try FileSystem.link(link.path, to: target)
       }
       try FileSystem.write(source.text, to: "\(path)/\(Self.textFile)")
     }
   }
 
   private static func isRight(
-    _ path: String, _ source: ProgramSource, _ weightsHash: String?, _ identity: FileIdentity
+    _ path: String, _ source: ProgramSource, _ weights: WeightLinks, _ weightsHash: String?,
+    _ identity: FileIdentity
   ) -> Bool {
     guard FileSystem.read("\(path)/\(textFile)") == source.text else { return false }
-    guard let weightsHash else { return true }
-    let found = try? identity.hex(of: "\(path)/\(weightFile)", as: "weights")
+    guard weightsHash != nil else { return true }
+    // A file that is missing has no hash, and the directory is not right.
+    let found = (try? weights.hash(in: path, identity)) ?? nil
     return found == weightsHash
   }
 }

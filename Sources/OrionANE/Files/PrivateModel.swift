@@ -23,10 +23,13 @@ final class PrivateModel: Sendable {
 
   /// Copies the source's text and weights.
   init(_ source: ProgramSource, caches: CacheDirectory) throws(OrionError) {
-    guard let weights = source.weights else {
+    let links = try WeightLinks(source).links
+    guard let weights = links.first, links.count == 1, weights.name == ModelDirectory.weightFile
+    else {
       throw OrionError(
         .argument,
-        "program \(source.function): patchable, but it names no weight file; give one")
+        "program \(source.function): patchable, but there is no one weight file that the text calls"
+          + " @model_path/\(ModelDirectory.weightFile); give that file")
     }
     let room = caches.privateModels
     try FileSystem.makeDirectory(room, for: "directory of private models")
@@ -35,7 +38,7 @@ final class PrivateModel: Sendable {
     do throws(OrionError) {
       try FileSystem.makeDirectory(path, for: "private model directory")
       let file = "\(path)/\(ModelDirectory.weightFile)"
-      try FileSystem.copy(weights, to: file)
+      try FileSystem.copy(weights.path, to: file)
       try FileSystem.write(source.text, to: "\(path)/\(ModelDirectory.textFile)")
       weightBytes = try FileBytes.count(file)
     } catch {

@@ -27,10 +27,7 @@ final class HostBackend: Backend {
 
   func load(_ source: ProgramSource) throws(OrionError) -> any LoadedProgram {
     if source.isPatchable { return try loadPatchable(source) }
-    var weights: String?
-    if let path = source.weights {
-      weights = try caches.identity.hex(of: path, as: "weight file")
-    }
+    let weights = try WeightLinks(source).hash(caches.identity)
     let key = ProgramKey.make(
       text: source.text, weights: weights, target: profile.name, route: route)
     let executable = try bring(key, source, weightsHash: weights)

@@ -11,6 +11,8 @@ final class HostProgram: LoadedProgram {
 
   let inputs: [Port]
   let outputs: [Port]
+  let states: [Port]
+  let mayLoop: Bool
   private let name: String
   /// Evaluations that began before a reload go on with what they began with.
   private let function: Mutex<ExecutableFunction>
@@ -25,6 +27,8 @@ final class HostProgram: LoadedProgram {
     self.backend = backend
     inputs = function.inputs.map(Self.port)
     outputs = function.outputs.map(Self.port)
+    states = function.states.map(Self.port)
+    mayLoop = function.mayLoop
   }
 
   deinit { unload() }
@@ -51,6 +55,34 @@ final class HostProgram: LoadedProgram {
       throw OrionError(.device, "program \(name): \(error.message)")
     }
     backend.count { $0.evals += 1 }
+  }
+
+  func cancel() { function.withLock { $0 }.cancel() }
+
+  func resetStates() throws(OrionError) {
+    try checkOpen()
+    do throws(EngineError) {
+      try function.withLock { $0 }.resetStates()
+    } catch {
+      throw OrionError(.device, "program \(name): \(error.message)")
+    }
+  }
+
+  func copyState(_ index: Int, _ storage: any TensorStorage, isWriting: Bool) throws(OrionError) {
+    try checkOpen()
+    guard let memory = Self.view(storage)?.address else {
+      throw OrionError(.argument, "program \(name): a tensor is not of this device")
+    }
+    do throws(EngineError) {
+      try function.withLock { $0 }.state(index) { state in
+        // Rows of host tensors follow each other, as those of states do.
+        let tensor = UnsafeMutableRawBufferPointer(start: memory, count: state.count)
+        let (source, target) = isWriting ? (tensor, state) : (state, tensor)
+        target.copyMemory(from: UnsafeRawBufferPointer(source))
+      }
+    } catch {
+      throw OrionError(.device, "program \(name): \(error.message)")
+    }
   }
 
   private func checkOpen() throws(OrionError) {

@@ -14,6 +14,7 @@ from orion.errors import UsageError
 from orion.runtime.abi import encode_text, library, take_text
 from orion.runtime.device import Device
 from orion.runtime.handle import Owned
+from orion.runtime.interrupts import run_interruptibly
 from orion.runtime.tensor import NUMPY_TYPES, Tensor
 
 
@@ -40,8 +41,12 @@ class Port:
 class Program(Owned):
     """`function` of a MIL text, compiled for a device.
 
-    `weights` is the file that the text calls `@model_path/weights.bin`. A patchable program gets a
-    copy of that file of its own, which `weights` opens for writing and `reload` loads:
+    `weights` is the file that the text names after `@model_path/`, or the directory that holds all
+    the files it names. What the text declares as states stays with the program between runs, and
+    is zero at first; programs share no states.
+
+    The text of a patchable program calls its weights `@model_path/weights.bin`. Such a program gets
+    a copy of that file of its own, which `weights` opens for writing and `reload` loads:
 
         with program.weights() as view:     # the file's bytes, uint8
             view[128:192] = ...
@@ -79,6 +84,8 @@ class Program(Owned):
         facts = json.loads(take_text(library().orion_program_json, self.handle))
         self.inputs = [_port(fact) for fact in facts["inputs"]]
         self.outputs = [_port(fact) for fact in facts["outputs"]]
+        self.states = [_port(fact) for fact in facts["states"]]
+        self._may_loop: bool = facts["loops"]
         # Sets of tensors that no running call uses; a list's pop and append are atomic.
         self._idle: list[tuple[list[Tensor], list[Tensor]]] = []
 
@@ -98,14 +105,49 @@ class Program(Owned):
         return results
 
     def evaluate(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-        """Runs once over tensors in declared order."""
-        library().orion_program_evaluate(
+        """Runs once over tensors in declared order. An interrupt ends a program with loops."""
+        arguments = (
             self.handle,
             len(inputs),
             (c_uint64 * len(inputs))(*(tensor.handle for tensor in inputs)),
             len(outputs),
             (c_uint64 * len(outputs))(*(tensor.handle for tensor in outputs)),
         )
+        if self._may_loop:
+            run_interruptibly(library().orion_program_evaluate, arguments, self.cancel)
+        else:
+            library().orion_program_evaluate(*arguments)
+
+    def cancel(self) -> None:
+        """Makes a run in another thread fail soon, with OrionError."""
+        library().orion_program_cancel(self.handle)
+
+    def read_state(self, name: str) -> np.ndarray:
+        """What a state holds now, as a new array."""
+        index, port = self._state(name)
+        tensor = Tensor(self._device, port.shape, port.dtype)
+        library().orion_program_state_read(self.handle, index, tensor.handle)
+        with tensor as view:
+            return view.copy()
+
+    def write_state(self, name: str, value: Any) -> None:
+        """Makes a state hold `value` from the next run on."""
+        index, port = self._state(name)
+        tensor = Tensor(self._device, port.shape, port.dtype)
+        with tensor as view:
+            view[...] = port.check(value)
+        library().orion_program_state_write(self.handle, index, tensor.handle)
+
+    def reset_states(self) -> None:
+        """Fills all states with zeros."""
+        library().orion_program_states_reset(self.handle)
+
+    def _state(self, name: str) -> tuple[int, Port]:
+        for index, port in enumerate(self.states):
+            if port.name == name:
+                return index, port
+        known = ", ".join(port.name for port in self.states) or "none"
+        raise UsageError(f"The program's states are {known}; there is no {name}.")
 
     @contextmanager
     def weights(self) -> Iterator[np.ndarray]:

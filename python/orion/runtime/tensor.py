@@ -26,7 +26,7 @@ NUMPY_TYPES = {name: numpy_type for name, _, numpy_type in DTYPES}
 
 
 class Tensor(Owned):
-    """Device memory of 1 to 5 axes, zero at first.
+    """Device memory of 0 to 5 axes, zero at first.
 
         with tensor as view:
             view[...] = values
@@ -59,10 +59,10 @@ class Tensor(Owned):
         address = c_void_p()
         strides = (c_int64 * len(self.shape))()
         library().orion_tensor_lock(self.handle, len(self.shape), byref(address), strides)
-        span = strides[0] * self.shape[0]
+        kind = NUMPY_TYPES[self.dtype]
+        span = strides[0] * self.shape[0] if self.shape else kind.itemsize
         memory = (c_char * span).from_address(address.value or 0)
         memory.tensor = self  # type: ignore[attr-defined]  # lives as long as any view of it
-        kind = NUMPY_TYPES[self.dtype]
         self._view = np.ndarray(self.shape, kind, memoryview(memory), 0, tuple(strides))
         return self._view
 
