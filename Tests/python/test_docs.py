@@ -17,3 +17,10 @@ def test_the_oracles_example_runs(root: Path) -> None:
     assert exact.keys() == rounded.keys() == {"hidden", "k_new_0", "v_new_0"}
     np.testing.assert_allclose(rounded["hidden"], exact["hidden"], atol=1e-2)
     assert "linear" in str(found["text"])
+
+
+def test_the_gradients_example_runs(root: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (root / "docs" / "gradients.md").read_text(), re.S)
+    found: dict[str, object] = {}
+    exec(code, found)
+    assert isinstance(found["found"], np.ndarray)

@@ -116,6 +116,15 @@ def test_the_engine_in_software_gives_close_gradients(golden: Golden, tmp_path: 
     assert largest_error(golden, step) < FP16_BOUND
 
 
+@pytest.mark.parametrize("name", ["m1-macos15", "paper"])
+def test_other_chips_give_close_gradients(name: str, data: Path, tmp_path: Path) -> None:
+    golden = read_golden(data / "golden" / "llama-tiny-gqa")
+    plan = plan_of(golden, profile(name))
+    run = on_device(Device(f"sim:{name}"), plan, golden.tensors, tmp_path)
+    step = run_plan(plan, golden.tensors, golden.ids, run, loss_scale=LOSS_SCALE)
+    assert largest_error(golden, step) < FP16_BOUND
+
+
 @pytest.mark.parametrize(
     ("sequence", "batch", "message"),
     [
