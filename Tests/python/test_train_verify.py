@@ -26,11 +26,13 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_good_gradients_pass(task: tuple[Path, Path], device: str, bound: float) -> None:
     with make(task, None, device, iters=4, verify=2, grad_accumulation_steps=2) as trainer:
         lines = list(trainer.steps())
-        assert len(trainer.gradient_errors) == 2
-        assert trainer.gradient_errors[0].keys() == set(trainer.parameters.trainable)
+        assert len(trainer.learner.gradient_errors) == 2
+        assert trainer.learner.gradient_errors[0].keys() == set(
+            trainer.learner.parameters.trainable
+        )
     for line in lines[:2]:
         assert 0 < line["grad_rel_l2_max"] <= bound
-        assert line["grad_rel_l2_worst"] in trainer.gradient_errors[0]
+        assert line["grad_rel_l2_worst"] in trainer.learner.gradient_errors[0]
     assert "grad_rel_l2_max" not in lines[2]
 
 

@@ -56,8 +56,8 @@ def make(task: tuple[Path, Path], output: Path | None, device: str = "cpu", **mo
 
 
 def masters(trainer: Trainer) -> dict[str, np.ndarray]:
-    with trainer.parameters.held():
-        return {key: array.copy() for key, array in trainer.parameters.named().items()}
+    with trainer.learner.parameters.held():
+        return {key: array.copy() for key, array in trainer.learner.parameters.named().items()}
 
 
 def run_through(trainer: Trainer) -> tuple[list[float], dict[str, np.ndarray]]:
@@ -142,7 +142,7 @@ def test_overflow_skips_and_halves(
                     assert np.array_equal(array, before[key]), "a skipped step changes nothing"
         assert [line["loss_scale"] for line in lines] == [4096, 2048, 1024, 1024, 1024]
         assert [line["skipped"] for line in lines] == [1, 2, 2, 2, 2]
-        assert trainer.updates == 3
+        assert trainer.learner.updates == 3
         assert all(np.isfinite(array).all() for array in masters(trainer).values())
 
 

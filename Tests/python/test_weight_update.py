@@ -31,7 +31,7 @@ def test_all_ways_learn_the_same(task: tuple[Path, Path], device: str) -> None:
     found = {}
     for way in WAYS:
         trainer = make(task, None, device, iters=4, weight_update=way)
-        assert trainer.strategy.name == way, trainer.notes
+        assert trainer.learner.strategy.name == way, trainer.notes
         lines, final = learn(trainer)
         found[way] = final
         compiles = [line["compiles"] for line in lines]
@@ -48,7 +48,7 @@ def test_all_ways_learn_the_same(task: tuple[Path, Path], device: str) -> None:
 
 def test_the_canary_refuses_reload_where_it_is_stale(task: tuple[Path, Path]) -> None:
     trainer = make(task, None, "sim:m4-macos15", iters=3, weight_update="reload")
-    assert trainer.strategy.name == "inputs"
+    assert trainer.learner.strategy.name == "inputs"
     assert any("--weight-update reload is refused" in note for note in trainer.notes)
     lines, _ = learn(trainer)
     assert lines[-1]["loss"] < lines[0]["loss"]
@@ -58,12 +58,12 @@ def test_auto_measures_what_proved_itself(task: tuple[Path, Path]) -> None:
     with make(task, None, "sim:paper", iters=2, weight_update="auto") as trainer:
         (note,) = [note for note in trainer.notes if note.startswith("--weight-update auto")]
         print(note)
-        assert trainer.strategy.name in note.split(";")[0]
+        assert trainer.learner.strategy.name in note.split(";")[0]
         lines = list(trainer.steps())
     assert lines[0]["compiles"] == lines[1]["compiles"]
     for device in ("cpu", "sim:m4-macos15"):
         with make(task, None, device, iters=1, weight_update="auto") as trainer:
-            assert trainer.strategy.name == "inputs" and not trainer.notes
+            assert trainer.learner.strategy.name == "inputs" and not trainer.notes
 
 
 def test_stale_in_mid_run_is_noticed_within_the_step(
@@ -72,7 +72,7 @@ def test_stale_in_mid_run_is_noticed_within_the_step(
     """From the third update on, reloads of this device serve what was loaded before."""
     good, _ = learn(make(task, None, "sim:paper", iters=6, weight_update="inputs"))
     trainer = make(task, None, "sim:paper", iters=6, weight_update="reload")
-    assert trainer.strategy.name == "reload"
+    assert trainer.learner.strategy.name == "reload"
     lines = []
     with trainer:
         for line in trainer.steps():

@@ -47,7 +47,7 @@ def settings_of(run: Path) -> dict[str, Any]:
 
 def finish(trainer: Trainer) -> dict[str, Any]:
     """Writes the model, and says how the run went; `model` is where it lies."""
-    counters = trainer.machine.counters()
+    counters = trainer.learner.machine.counters()
     directory = None if trainer.run is None else export(trainer, trainer.run.path / FINISHED)
     return {
         "model": None if directory is None else str(directory),
@@ -58,7 +58,7 @@ def finish(trainer: Trainer) -> dict[str, Any]:
         "skipped": trainer.skipped,
         "device": trainer.device.name,
         "profile": trainer.device.profile,
-        "weight_update": trainer.strategy.name,
+        "weight_update": trainer.learner.strategy.name,
         "compiles": counters["compiles"],
         "loaded_programs": counters["loaded_programs"],
         "peak_memory_bytes": trainer.peak_memory,
@@ -67,7 +67,7 @@ def finish(trainer: Trainer) -> dict[str, Any]:
 
 def export(trainer: Trainer, directory: Path) -> Path:
     """A model directory under Hugging Face's names, in the dtypes that the model came in."""
-    source, parameters = trainer.source, trainer.parameters
+    source, parameters = trainer.source, trainer.learner.parameters
     with parameters.held(), new_directory(directory) as new:
         named = source.family.restore(source.config, parameters.named())
         given = source.given

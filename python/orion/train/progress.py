@@ -58,7 +58,7 @@ class Progress:
             f"{line['memory_bytes'] / GIGABYTE:.2f} GB",
             f"{clock(self._left(line['step']))} left",
         ]
-        if not self._trainer.loss_scale.is_fixed:
+        if not self._trainer.learner.loss_scale.is_fixed:
             parts.insert(3, f"scale {line['loss_scale']:g}, {line['skipped']} skipped")
         if line["virtual_s"]:
             predicted = sum(row["virtual_s"] for row in rows) / len(rows)

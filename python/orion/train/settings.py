@@ -69,6 +69,7 @@ PERIODS = (
 RULES = (
     *((name, lambda value: value >= 1, "1 or more") for name in COUNTS),
     *((name, lambda value: value >= 0, "0 or more") for name in PERIODS),
+    ("seed", lambda value: value >= 0, "0 or more"),
     ("val_batches", lambda value: value >= -1, "-1 (all) or more"),
     ("learning_rate", lambda value: 0 < value < 1e4, "above 0"),
     ("lr_end", lambda value: value >= 0, "0 or more"),

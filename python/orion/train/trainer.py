@@ -14,27 +14,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..compile.training import make_training_plan
 from ..data import Batch, Batches, Data, in_order, open_data
 from ..errors import UsageError
-from ..runtime import Device, profile
+from ..runtime import Device
 from . import checkpoint
+from .checkpoint import Saved
 from .divergence import DivergedError, Divergence
-from .executor import Executor
-from .loss_scale import LossScale
-from .machine import DeviceMachine
+from .learner import Gradients, Learner
 from .metrics import METRICS, MetricsFile, current_memory, peak_memory
-from .optimizer import gradient_norm, update
-from .parameters import Parameters
 from .rundirectory import RunDirectory
 from .schedule import learning_rate
 from .settings import Settings
 from .source import open_source
-from .strategy import WAYS, Inputs, StaleWeightsError, Strategy, choose, plan_for
-from .verify import Verifier
 
-# Where a run starts on a device that computes in fp16.
-LOSS_SCALE = 2.0**12
 SEQUENCE = 256
 # Steps in a row that overflow before it is no matter of scale.
 OVERFLOWS_MAX = 20
@@ -72,71 +64,24 @@ class Trainer:
         self.data = self._open_data(Path(data))
         self._closes_device = not isinstance(device, Device)
         self.device = device if isinstance(device, Device) else Device(device, cache_dir=cache_dir)
-        self.profile = profile(self.device.profile)
-        self.plan = make_training_plan(
-            self.source.family,
-            self.source.config,
-            self.profile,
-            sequence=self.sequence,
-            batch=self.settings.batch_size,
-        )
-        self.machine = DeviceMachine(self.device)
-        self.notes = self._first_notes()
-        self.loss_scale = self._first_scale()
+        self.learner = Learner(self.source, self.device, self.sequence, self.settings)
+        self.notes = self.learner.notes
+        self.notes += self._first_notes()
         self.divergence = Divergence()
-        self.step_done = self.updates = self.skipped = self.tokens = 0
+        self.step_done = self.skipped = self.tokens = 0
         self.val_loss: float | None = None
         self.batches = Batches(
             self.data.train,
             self.settings.batch_size,
             self.sequence,
-            self.plan.vocabulary,
+            self.learner.plan.vocabulary,
             seed=self.settings.seed,
         )
         self.run = None if output is None else RunDirectory(Path(output), resume=resume)
-        way = self._choose_way()
-        self.parameters = Parameters(
-            plan_for(way, self.plan), self.machine, self.source.checkpoint.tensors
-        )
-        self._resume()
-        self._begin_with(way)
+        self._begin(self.run.resumed if self.run else None)
         self._validation: list[Batch] | None = None
         self._metrics: MetricsFile | None = None
         self._overflows = 0
-        self._verifier: Verifier | None = None
-        # Of each verified step, by parameter.
-        self.gradient_errors: list[dict[str, float]] = []
-
-    def _choose_way(self) -> str:
-        asked = self.settings.weight_update
-        if asked == "auto" and self.run and self.run.resumed:
-            asked = self.run.resumed.state["weight_update"]
-        way, note = choose(asked, self.machine, self.plan)
-        self.notes += [note] if note else []
-        return way
-
-    def _begin_with(self, way: str) -> None:
-        """Programs for the parameters as they are now."""
-        self.strategy: Strategy = WAYS[way](self.parameters.plan, self.machine, self.parameters)
-        self.executor = Executor(
-            self.parameters.plan,
-            self.machine,
-            self.parameters,
-            self.strategy.programs,
-            # On `cpu` the device's threads are the host's.
-            overlaps=self.device.kind != "cpu",
-            seed=self.settings.seed,
-        )
-
-    def _change_to(self, way: str) -> None:
-        """Another way from here on; masters and moments stay what they are."""
-        self.strategy.close()
-        before = self.parameters
-        with before.held():
-            numbers = {key: array.copy() for key, array in before.named().items()}
-        self.parameters = Parameters(plan_for(way, self.plan), self.machine, numbers)
-        self.parameters.first, self.parameters.second = before.first, before.second
-        self._begin_with(way)
 
     def _sequence_length(self) -> int:
         context = int(self.source.config.context)
@@ -156,46 +101,56 @@ class Trainer:
             mask_prompt=self.settings.mask_prompt,
         )
 
-    def _first_scale(self) -> LossScale:
-        if self.profile["arithmetic"]["storage"] == "declared":
-            return LossScale(self.settings.loss_scale or 1.0, is_fixed=True)
-        return LossScale(self.settings.loss_scale or LOSS_SCALE)
+    def _first_notes(self) -> list[str]:
+        """What a user should know before it starts."""
+        notes = list(self.data.notes)
+        if self.data.valid is None:
+            notes.append(f"{self.data.directory}: holds no valid.*, so nothing is validated")
+        return notes
+
+    def _begin(self, resumed: Saved | None) -> None:
+        asked = self.settings.weight_update
+        if asked == "auto" and resumed:
+            asked = resumed.state["weight_update"]
+        self.learner.prepare(asked, self.source.checkpoint.tensors)
+        if resumed:
+            checkpoint.load(resumed, self.source, self.learner.parameters)
+            self._load(resumed.state)
+        self.learner.begin()
 
     # ---- one step ----
 
     def step(self) -> dict[str, Any]:
         """One update from new batches: its line of metrics. DivergedError ends a run gone wrong."""
-        begun = time.perf_counter()
-        before = self.machine.counters()
+        learner, begun = self.learner, time.perf_counter()
+        before = learner.machine.counters()
         batches = [self.batches.next() for _ in range(self.settings.grad_accumulation_steps)]
-        targets = sum(batch.tokens for batch in batches)
-        scale = self.loss_scale.value
-        self.executor.begin()
-        loss, is_finite = 0.0, True
-        for number, batch in enumerate(batches, self.step_done * len(batches)):
-            outcome = self.executor.run(batch, scale, max(1, targets), number)
-            loss += outcome.loss / max(1, targets)
-            is_finite &= outcome.is_finite
-        self.executor.finish()
-        norm = gradient_norm(self.parameters) if is_finite else math.inf
+        scale = learner.loss_scale.value
+        found = learner.gradients(batches, self.step_done * len(batches))
         self.step_done += 1
-        verified = self._verify(batches, targets) if math.isfinite(norm) else {}
+        verified = {}
+        if self.step_done <= self.settings.verify and found.is_finite:
+            verified = learner.verify(self.step_done, batches, found.targets)
         rate = self.learning_rate(self.step_done)
         update_begun = time.perf_counter()
-        if math.isfinite(norm):
-            self._update(rate, norm)
+        if found.is_finite:
+            self._overflows = 0
+            learner.update(self.step_done, rate, found.norm)
         else:
-            self._skip(loss)
+            self._skip(found)
         now = time.perf_counter()
-        self.tokens += targets
-        after = self.machine.counters()
-        line = {
+        self.tokens += found.targets
+        after = learner.machine.counters()
+        learner.loss_scale.note(overflowed=not found.is_finite)
+        if math.isfinite(found.loss) or learner.loss_scale.is_fixed:
+            self._stop_if(self.divergence.note(found.loss))
+        return {
             "step": self.step_done,
-            "loss": loss,
+            "loss": found.loss,
             "learning_rate": rate,
             "tokens": self.tokens,
-            "tokens_per_s": targets / (now - begun),
-            "grad_norm": norm,
+            "tokens_per_s": found.targets / (now - begun),
+            "grad_norm": found.norm,
             "loss_scale": scale,
             "skipped": self.skipped,
             "compiles": after["compiles"],
@@ -205,26 +160,9 @@ class Trainer:
             "virtual_s": after["virtual_s"] - before["virtual_s"],
             "epoch": self.batches.epoch,
             "memory_bytes": current_memory(),
-            "weight_update": self.strategy.name,
+            "weight_update": learner.strategy.name,
             **verified,
         }
-        self.loss_scale.note(overflowed=not math.isfinite(norm))
-        if math.isfinite(loss) or self.loss_scale.is_fixed:
-            self._stop_if(self.divergence.note(loss))
-        return line
-
-    def _verify(self, batches: list[Batch], targets: int) -> dict[str, Any]:
-        """The first steps' gradients against fp32: what a line of metrics says of them."""
-        if self.step_done > self.settings.verify:
-            self._verifier = None
-            return {}
-        if self._verifier is None:
-            self._verifier = Verifier(
-                self.source, self.device, self.sequence, self.settings.batch_size
-            )
-        errors = self._verifier.errors(self.parameters, batches, targets)
-        self.gradient_errors.append(errors)
-        return self._verifier.check(self.step_done, errors)
 
     def learning_rate(self, step: int) -> float:
         settings = self.settings
@@ -238,31 +176,15 @@ class Trainer:
             warmup_init=settings.warmup_init,
         )
 
-    def _update(self, rate: float, norm: float) -> None:
-        self.updates += 1
-        self._overflows = 0
-        try:
-            update(
-                self.parameters,
-                self.strategy,
-                self.settings,
-                step=self.updates,
-                learning_rate=rate,
-                norm=norm,
-            )
-        except StaleWeightsError as error:
-            # The masters have learnt; what the device holds has not.
-            self._change_to(Inputs.name)
-            self.notes.append(f"step {self.step_done}: {error}; from here weights are inputs")
-
-    def _skip(self, loss: float) -> None:
+    def _skip(self, found: Gradients) -> None:
         """Gradients that overflowed change nothing."""
         self.skipped += 1
         self._overflows += 1
-        if self.loss_scale.is_exhausted or self._overflows >= OVERFLOWS_MAX:
+        scale = self.learner.loss_scale
+        if scale.is_exhausted or self._overflows >= OVERFLOWS_MAX:
             self._stop_if(
-                f"gradients of {self._overflows} steps in a row were no numbers (loss {loss:.4g},"
-                f" loss scale {self.loss_scale.value:.3g})"
+                f"gradients of {self._overflows} steps in a row were no numbers (loss"
+                f" {found.loss:.4g}, loss scale {scale.value:.3g})"
             )
 
     def _stop_if(self, fault: str | None) -> None:
@@ -310,11 +232,10 @@ class Trainer:
                 valid,
                 self.settings.batch_size,
                 self.sequence,
-                self.plan.vocabulary,
+                self.learner.plan.vocabulary,
                 None if count < 0 else max(1, count),
             )
-        outcomes = [self.executor.evaluate(batch) for batch in self._validation]
-        return sum(o.loss for o in outcomes) / max(1, sum(o.count for o in outcomes))
+        return self.learner.loss(self._validation)
 
     # ---- checkpoints ----
 
@@ -326,49 +247,36 @@ class Trainer:
         if target.is_dir():
             return target
         files = self.data.tokenizer.files
-        path = checkpoint.save(self.run.path, self.source, self.parameters, self.state(), files)
+        path = checkpoint.save(
+            self.run.path, self.source, self.learner.parameters, self.state(), files
+        )
         checkpoint.prune(self.run.path, self.settings.keep)
         return path
 
     def state(self) -> dict[str, Any]:
         return {
             "step": self.step_done,
-            "updates": self.updates,
             "skipped": self.skipped,
             "tokens": self.tokens,
             "position": self.batches.position,
-            "loss_scale": {"value": self.loss_scale.value, "good": self.loss_scale.good},
             "divergence": self.divergence.to_json(),
             "val_loss": self.val_loss,
             "device": self.device.name,
             "profile": self.device.profile,
-            "weight_update": self.strategy.name,
             "sequence": self.sequence,
             "settings": self.settings.to_json(),
+            **self.learner.state(),
         }
 
-    def _resume(self) -> None:
-        found = self.run.resumed if self.run else None
-        if found is None:
-            return
-        checkpoint.load(found, self.source, self.parameters)
-        state = found.state
-        self.step_done, self.updates = state["step"], state["updates"]
-        self.skipped, self.tokens = state["skipped"], state["tokens"]
+    def _load(self, state: dict[str, Any]) -> None:
+        self.step_done, self.skipped, self.tokens = (
+            state[name] for name in ("step", "skipped", "tokens")
+        )
         self.batches.position = state["position"]
-        scale = state["loss_scale"]
-        if not self.loss_scale.is_fixed:
-            self.loss_scale.value, self.loss_scale.good = scale["value"], scale["good"]
         self.divergence.load(state["divergence"])
         self.val_loss = state["val_loss"]
+        self.learner.load(state)
         self.notes.append(f"resumed after step {self.step_done}")
-
-    def _first_notes(self) -> list[str]:
-        """What a user should know before it starts."""
-        notes = list(self.data.notes)
-        if self.data.valid is None:
-            notes.append(f"{self.data.directory}: holds no valid.*, so nothing is validated")
-        return notes
 
     @property
     def peak_memory(self) -> int:

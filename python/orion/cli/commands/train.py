@@ -108,8 +108,8 @@ def run(arguments: argparse.Namespace) -> int:
                 f" --resume --output {output}"
             )
             return 128 + signal.SIGINT
-        if trainer.gradient_errors:
-            print_verified(trainer.gradient_errors)
+        if trainer.learner.gradient_errors:
+            print_verified(trainer.learner.gradient_errors)
         report = finish(trainer)
     print(json.dumps(report) if arguments.json else report["model"])
     return 0

@@ -1,0 +1,174 @@
+"""A model that learns on a device: gradients, updates, losses; knows no file and no loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..compile import Source
+from ..compile.training import make_training_plan
+from ..data import Batch
+from ..runtime import Device
+from .executor import Executor
+from .loss_scale import LossScale
+from .machine import DeviceMachine
+from .optimizer import gradient_norm, update
+from .parameters import Parameters
+from .settings import Settings
+from .strategy import WAYS, Inputs, StaleWeightsError, Strategy, choose, plan_for
+from .verify import Verifier
+
+# Where a run starts on a device that computes in fp16.
+LOSS_SCALE = 2.0**12
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Of a step's batches: mean `loss` over the `targets`, norm of all gradients together.
+
+    `norm` is not finite when one of them is not; then they are good for nothing.
+    """
+
+    loss: float
+    targets: int
+    norm: float
+
+    @property
+    def is_finite(self) -> bool:
+        return math.isfinite(self.norm)
+
+
+class Learner:
+    """Parameters on a device, and the way in which it gets to know their updates.
+
+    Call `begin` once, after `parameters` have the numbers to go on from.
+    """
+
+    def __init__(self, source: Source, device: Device, sequence: int, settings: Settings) -> None:
+        self.source, self.device, self.settings = source, device, settings
+        self.sequence = sequence
+        self.machine = DeviceMachine(device)
+        self.plan = make_training_plan(
+            source.family,
+            source.config,
+            self.machine.profile,
+            sequence=sequence,
+            batch=settings.batch_size,
+        )
+        self.loss_scale = self._first_scale()
+        self.updates = 0
+        # What the user should know of it.
+        self.notes: list[str] = []
+        # Of each verified step, by parameter.
+        self.gradient_errors: list[dict[str, float]] = []
+        self._verifier: Verifier | None = None
+
+    def _first_scale(self) -> LossScale:
+        if self.machine.profile["arithmetic"]["storage"] == "declared":
+            return LossScale(self.settings.loss_scale or 1.0, is_fixed=True)
+        return LossScale(self.settings.loss_scale or LOSS_SCALE)
+
+    # ---- ways of changing weights ----
+
+    def prepare(self, asked: str, tensors: Mapping[str, Any]) -> None:
+        """Memory for the parameters, holding `tensors`, as the asked way of updates wants it."""
+        self._way, note = choose(asked, self.machine, self.plan)
+        self.notes += [note] if note else []
+        self.parameters = Parameters(plan_for(self._way, self.plan), self.machine, tensors)
+
+    def begin(self) -> None:
+        """Programs for the parameters as they are now."""
+        self.strategy: Strategy = WAYS[self._way](
+            self.parameters.plan, self.machine, self.parameters
+        )
+        self.executor = Executor(
+            self.parameters.plan,
+            self.machine,
+            self.parameters,
+            self.strategy.programs,
+            # On `cpu` the device's threads are the host's.
+            overlaps=self.device.kind != "cpu",
+            seed=self.settings.seed,
+        )
+
+    def _change_to(self, way: str) -> None:
+        """Another way from here on; masters and moments stay what they are."""
+        self.strategy.close()
+        before = self.parameters
+        with before.held():
+            numbers = {key: array.copy() for key, array in before.named().items()}
+        self._way = way
+        self.parameters = Parameters(plan_for(way, self.plan), self.machine, numbers)
+        self.parameters.first, self.parameters.second = before.first, before.second
+        self.begin()
+
+    # ---- learning ----
+
+    def gradients(self, batches: Sequence[Batch], first: int) -> Gradients:
+        """Of all batches together; `first` is the number of the first one in the run."""
+        targets = max(1, sum(batch.tokens for batch in batches))
+        loss, is_finite = 0.0, True
+        self.executor.begin()
+        for number, batch in enumerate(batches, first):
+            outcome = self.executor.run(batch, self.loss_scale.value, targets, number)
+            loss += outcome.loss / targets
+            is_finite &= outcome.is_finite
+        self.executor.finish()
+        norm = gradient_norm(self.parameters) if is_finite else math.inf
+        return Gradients(loss, targets, norm)
+
+    def verify(self, step: int, batches: Sequence[Batch], targets: int) -> dict[str, Any]:
+        """Holds the gradients against fp32: what a line of metrics says of them.
+
+        PartedError beyond the bound.
+        """
+        if self._verifier is None:
+            self._verifier = Verifier(
+                self.source, self.device, self.sequence, self.settings.batch_size
+            )
+        errors = self._verifier.errors(self.parameters, batches, targets)
+        self.gradient_errors.append(errors)
+        if step == self.settings.verify:
+            verifier, self._verifier = self._verifier, None
+            return verifier.check(step, errors)
+        return self._verifier.check(step, errors)
+
+    def update(self, step: int, learning_rate: float, norm: float) -> None:
+        """Moves the parameters; `norm` is finite."""
+        self.updates += 1
+        try:
+            update(
+                self.parameters,
+                self.strategy,
+                self.settings,
+                step=self.updates,
+                learning_rate=learning_rate,
+                norm=norm,
+            )
+        except StaleWeightsError as error:
+            # The masters have learnt; what the device holds has not.
+            self._change_to(Inputs.name)
+            self.notes.append(f"step {step}: {error}; from here on weights are inputs")
+
+    def loss(self, batches: Sequence[Batch]) -> float:
+        """Mean loss a target."""
+        outcomes = [self.executor.evaluate(batch) for batch in batches]
+        return sum(o.loss for o in outcomes) / max(1, sum(o.count for o in outcomes))
+
+    # ---- what resuming takes ----
+
+    def state(self) -> dict[str, Any]:
+        scale = self.loss_scale
+        return {
+            "updates": self.updates,
+            "loss_scale": {"value": scale.value, "good": scale.good},
+            "weight_update": self.strategy.name,
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.updates = state["updates"]
+        if not self.loss_scale.is_fixed:
+            self.loss_scale.value = state["loss_scale"]["value"]
+            self.loss_scale.good = state["loss_scale"]["good"]
