@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ class Maker:
         self.layouts = {
             key: self.layout(key, shape, key in added) for key, shape in {**shapes, **added}.items()
         }
-        self.pieces: dict[tuple[str, object, object], Piece] = {}
+        self.pieces: dict[tuple[str, bool, object, object], Piece] = {}
         self.calls: list[Call | HostCall] = []
         self.constants: dict[str, np.ndarray] = {}
 
@@ -139,8 +140,7 @@ class Maker:
         self.forward(head, logits)
         self.host("loss", logits, {port.replace("d_", "d", 1): s for port, s in seeds.items()})
         self.backward(head, seeds)
-        lowest = self.lowest_trained(layers)
-        for layer in reversed(layers[lowest:]):
+        for layer in reversed(layers):
             self.backward(layer, {"d_hidden": f"d:{layer.index + 1}"})
         if self.trained_tables():
             self.host("unembed", {"x": "d:0"}, self.table_slots("g", self.trained_tables()))
@@ -164,11 +164,18 @@ class Maker:
         for port in ports:
             self.layouts[port.key] = replace(self.layouts[port.key], on_device=True)
         trainable = [port for port in ports if port.key in self.trainable]
-        identity = (name, tuple(port.name for port in trainable), signature(graph))
+        passes_on = index > self.lowest
+        names = tuple(port.name for port in trainable)
+        identity = (name, passes_on, names, signature(graph))
         if identity not in self.pieces:
             same = sum(known[0] == name for known in self.pieces)
-            numbered = f"{name}_{same}" if same else name
-            self.pieces[identity] = make_piece(graph, trainable, self.profile, numbered)
+            self.pieces[identity] = make_piece(
+                graph,
+                trainable,
+                self.profile,
+                f"{name}_{same}" if same else name,
+                passes_on=passes_on,
+            )
         return Place(self.pieces[identity], index, {port.name: port for port in ports})
 
     def fill_constants(self, graph: Graph) -> None:
@@ -195,12 +202,15 @@ class Maker:
     def trained_tables(self) -> list[str]:
         return [table for table, key in self.tables.items() if key in self.trainable]
 
-    def lowest_trained(self, layers: Sequence[Place]) -> int:
-        """The first layer through which a gradient has to go; their number when there is none."""
+    @cached_property
+    def lowest(self) -> int:
+        """The first layer that learns; -1 when what comes before the layers does, and their number
+        when the head alone does. From here on gradients go no further down.
+        """
         if self.trained_tables():
-            return 0
-        trained = [layer.index for layer in layers if layer.piece.gradients]
-        return min(trained, default=len(layers))
+            return -1
+        layers = [int(found[1]) for key in self.trainable if (found := LAYER.match(key))]
+        return min(layers, default=int(self.config.layers))
 
     def host(self, step: str, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
         self.calls.append(HostCall(step, inputs, outputs))
@@ -210,12 +220,15 @@ class Maker:
         self.call(place, place.piece.forward, {}, {**outputs, **taps})
 
     def backward(self, place: Place, seeds: Mapping[str, str]) -> None:
+        """Nothing where the piece has nothing to learn and nothing to pass on."""
+        if place.piece.backward is None:
+            return
         taps = {tap: self.tap(place, tap) for tap in place.piece.taps}
         outputs = {
             output: f"g:{place.weights[port].place}"
             for port, output in place.piece.gradients.items()
         }
-        stream = {STREAM_GRADIENT: f"d:{place.index}"}
+        stream = {STREAM_GRADIENT: f"d:{place.index}"} if place.piece.passes_on else {}
         self.call(place, place.piece.backward, {**seeds, **taps}, {**stream, **outputs})
 
     def call(
@@ -248,6 +261,7 @@ class Maker:
             program.name: program
             for piece in self.pieces.values()
             for program in (piece.forward, piece.backward)
+            if program is not None
         }
         return TrainingPlan(
             profile=self.profile["name"],

@@ -23,7 +23,8 @@ from ...ir import Graph, Node, Value
 from .layout import TURNED
 from .plan import ParameterLayout
 
-LAYER = re.compile(r"^.*?\.\d+\.")
+# What a key has before the name of a weight in its layer, with the layer's number.
+LAYER = re.compile(r"^.*?\.(\d+)\.")
 
 
 @dataclass(frozen=True)
