@@ -68,6 +68,6 @@ def check_count(groups: int, profile: Mapping[str, Any]) -> None:
     limit = min(limits["loaded_programs_max"], limits.get("compiles_max", groups + 1))
     if groups + 1 > limit:
         raise UsageError(
-            f"{profile['name']} takes {limit} programs at once, but a step would take {groups} and"
+            f"{profile['name']} holds {limit} programs at once, but a step would take {groups} and"
             " the head; put more layers into a program"
         )
