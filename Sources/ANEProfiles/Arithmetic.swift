@@ -48,6 +48,12 @@ public struct Arithmetic: Sendable, Hashable {
     ignoresAttentionMask = storage == .fp16
   }
 
+  /// Results of ops are more than rounded.
+  public var hasOwnWays: Bool {
+    hidesNaN || flushesSums || widthSliceOverflowsAbove != nil || logOfZero != nil
+      || mistakesInfinity
+  }
+
   /// The host's.
   public static let ieee = Arithmetic(storage: .declared, macOverflowsAt: nil, hidesNaN: false)
   /// The engine's on most chips.

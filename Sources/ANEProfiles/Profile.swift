@@ -23,6 +23,8 @@ public struct Profile: Sendable {
   public var rules: [ProfileRule]
   /// Where the numbers come from, for whatever is printed of them.
   public var sources: [Source]
+  /// The arithmetic that was asked for in the place of the chip's.
+  public var option: ArithmeticOption?
 }
 
 /// Version of the MIL text and its opset tag.

@@ -11,6 +11,7 @@ extension Profile {
       ("limits", limits.json), ("arithmetic", arithmetic.json), ("conduct", conduct.json),
       ("cost", cost.json), ("preferences", preferences.json),
       ("sources", .array(sources.map(\.json))),
+      ("option", option.map { .string($0.rawValue) } ?? .null),
       ("refused_ops", .array(refusedOps.map(\.json))), ("rules", .array(rules.map(\.json))),
     ]).text
   }
@@ -116,6 +117,7 @@ extension ProfileRule {
         ("paper_number", rule.paperNumber.map { .integer($0) } ?? .null),
         ("statement", .string(rule.statement)), ("symptom", .string(rule.symptom.rawValue)),
         ("remedy", .string(rule.remedy)), ("chips", .string(rule.chips)),
+        ("basis", .array(rule.basis.map { .string($0.rawValue) })),
         ("evidence", .string(rule.evidence)),
       ])
   }

@@ -11,7 +11,7 @@ extension Plan.Port {
 
   /// The caller's memory is what the steps would see.
   func canUse(_ memory: MemoryView) -> Bool {
-    isWhole && !rounds && (type.dtype == .fp32 || type.dtype == .int32)
+    isWhole && !rounds && !hidesNaN && (type.dtype == .fp32 || type.dtype == .int32)
       && (rows <= 1 || memory.rowBytes == rowBytes) && Int(bitPattern: memory.address) % 4 == 0
   }
 
@@ -37,6 +37,9 @@ extension Plan.Port {
       case .fp32, .int32: target.copyMemory(from: row, byteCount: 4 * count)
       default: widen(row, target.assumingMemoryBound(to: Int32.self), count)
       }
+      guard hidesNaN else { return }
+      let floats = target.assumingMemoryBound(to: Float.self)
+      for index in 0..<count where floats[index].isNaN { floats[index] = .infinity }
     }
   }
 

@@ -10,6 +10,7 @@ extension Rule {
       symptom: .compileFailure,
       remedy: "write the default value as an argument",
       chips: "all",
+      basis: [.failing],
       evidence: "the commonest cause of bare compile failures in public reports"),
     Rule(
       id: "no-rsqrt", paperNumber: nil,
@@ -17,6 +18,7 @@ extension Rule {
       symptom: .compileFailure,
       remedy: "write pow(x, -0.5)",
       chips: "M4 Max, M5 Max, A17 Pro; a sweep on M5 ran it",
+      basis: [.working, .failing, .conjecture],
       evidence: "seen failing in four projects; a missing epsilon may be the cause (conjecture)"),
     Rule(
       id: "int32-compute", paperNumber: nil,
@@ -24,6 +26,7 @@ extension Rule {
       symptom: .compileFailure,
       remedy: "compute in fp16, or on the host",
       chips: "M1, M4",
+      basis: [.failing],
       evidence: "two sweeps over single-op programs"),
     Rule(
       id: "no-path", paperNumber: nil,
@@ -31,6 +34,7 @@ extension Rule {
       symptom: .compileFailure,
       remedy: "rewrite it with ops that have a path, or compute it on the host",
       chips: "M1 to M5; a few ops differ by chip",
+      basis: [.failing],
       evidence: "two sweeps over the vocabulary of MIL"),
     Rule(
       id: "fp32-io", paperNumber: nil,
@@ -38,6 +42,7 @@ extension Rule {
       symptom: .compileFailure,
       remedy: "declare them fp16 and convert on the host",
       chips: "refused on M1 and M2 in the in-memory path; works from M3 on",
+      basis: [.working, .failing],
       evidence: "seen failing on M1 Pro and M1 Max; fp16 measured 37 % faster elsewhere"),
     Rule(
       id: "dialect", paperNumber: nil,
@@ -45,6 +50,7 @@ extension Rule {
       symptom: .compileFailure,
       remedy: "write the program in the profile's dialect",
       chips: "M1 and M2 want program(1.0) with ios16",
+      basis: [.failing],
       evidence: "two projects"),
     Rule(
       id: "dynamic-conv-batch", paperNumber: nil,
@@ -52,6 +58,7 @@ extension Rule {
       symptom: .compileFailure,
       remedy: "use `matmul`, or split the batch",
       chips: "M1, where it also kills the compiler service",
+      basis: [.failing],
       evidence: "seen failing on M1"),
     Rule(
       id: "softmax-axis", paperNumber: nil,
@@ -59,6 +66,7 @@ extension Rule {
       symptom: .compileFailure,
       remedy: "pad the axis and mask the rest",
       chips: "not named",
+      basis: [.failing],
       evidence: "one report"),
     Rule(
       id: "wide-fan-in", paperNumber: nil,
@@ -66,6 +74,7 @@ extension Rule {
       symptom: .slow,
       remedy: "join the branches in a tree",
       chips: "M1",
+      basis: [.measured],
       evidence: "compile times up to 9 s measured"),
     Rule(
       id: "failed-compile-pacing", paperNumber: nil,
@@ -73,6 +82,7 @@ extension Rule {
       symptom: .slow,
       remedy: "leave about 15 s after a failure",
       chips: "M1",
+      basis: [.measured],
       evidence: "slow compiles seen after failures"),
     Rule(
       id: "sole-identity", paperNumber: nil,
@@ -80,6 +90,7 @@ extension Rule {
       symptom: .wrongNumbers,
       remedy: "multiply by one instead",
       chips: "M5 Max",
+      basis: [.failing],
       evidence: "seen giving NaN, and not compiling in a sweep"),
   ]
 
@@ -91,6 +102,7 @@ extension Rule {
       symptom: .compileFailure,
       remedy: "tile the tensor along that axis",
       chips: "16,384 up to M3, 65,536 from M4 on",
+      basis: [.failing, .decompiled],
       evidence: "the limits of the compiler's hardware tables (decompiled), and sweeps"),
     Rule(
       id: "matmul-inner", paperNumber: nil,
@@ -98,6 +110,7 @@ extension Rule {
       symptom: .compileFailure,
       remedy: "split the product over its inner axis and add the parts",
       chips: "M4",
+      basis: [.failing],
       evidence: "a sweep over single-op programs on M4"),
     Rule(
       id: "rank-limit", paperNumber: nil,
@@ -105,6 +118,7 @@ extension Rule {
       symptom: .compileFailure,
       remedy: "merge axes with `reshape`",
       chips: "all",
+      basis: [.failing, .decompiled],
       evidence: "sweeps, and the compiler's own tables"),
     Rule(
       id: "blob-files", paperNumber: nil,
@@ -112,6 +126,7 @@ extension Rule {
       symptom: .invalidProgram,
       remedy: "put all weights into one file",
       chips: "M4, M5 Max",
+      basis: [.working, .failing],
       evidence: "seen failing with more; more than 200 tensors of one file seen working"),
     Rule(
       id: "address-space", paperNumber: nil,
@@ -119,6 +134,7 @@ extension Rule {
       symptom: .evaluationError,
       remedy: "unload programs, or make them smaller",
       chips: "M3 Ultra, M5 Max",
+      basis: [.failing],
       evidence: "code 6, status 0x20004 seen beyond it"),
     Rule(
       id: "queue-depth", paperNumber: nil,
@@ -126,6 +142,7 @@ extension Rule {
       symptom: .evaluationError,
       remedy: "wait for a request before sending the next",
       chips: "several",
+      basis: [.failing],
       evidence: "code 5 seen beyond it"),
     Rule(
       id: "width-fault", paperNumber: nil,
@@ -133,6 +150,7 @@ extension Rule {
       symptom: .evaluationError,
       remedy: "round the width to a multiple of 32",
       chips: "M4",
+      basis: [.working, .failing],
       evidence: "status 0x1d seen inside the range; 14,592 and 14,624 seen working"),
     Rule(
       id: "working-set", paperNumber: nil,
@@ -140,6 +158,7 @@ extension Rule {
       symptom: .slow,
       remedy: "split the program, or tile the op",
       chips: "about 2 MB an op on M1 and 4.7 MB on M5; about 32 MB a program",
+      basis: [.measured],
       evidence: "measured as cliffs in several projects"),
   ]
 
@@ -151,6 +170,7 @@ extension Rule {
       symptom: .evaluationError,
       remedy: "use two surfaces and swap them",
       chips: "not named",
+      basis: [.working, .failing],
       evidence: "code 0x9 seen on the in-memory path; works on the other one"),
     Rule(
       id: "width-slice", paperNumber: nil,
@@ -158,6 +178,7 @@ extension Rule {
       symptom: .wrongNumbers,
       remedy: "slice another axis, or scale the values first",
       chips: "M1, M2; exact from M4 on",
+      basis: [.measured],
       evidence: "measured: values pass through a factor of 16 and become infinite"),
     Rule(
       id: "mac-saturation", paperNumber: nil,
@@ -165,6 +186,7 @@ extension Rule {
       symptom: .wrongNumbers,
       remedy: "scale the operands",
       chips: "six chips from M1 to M5",
+      basis: [.measured],
       evidence: "32,752 seen passing, 32,768 seen becoming infinite"),
     Rule(
       id: "no-nan", paperNumber: nil,
@@ -172,6 +194,7 @@ extension Rule {
       symptom: .wrongNumbers,
       remedy: "look for infinities instead",
       chips: "M1",
+      basis: [.measured],
       evidence: "measured: NaN enters as +inf, and indeterminate results are +0"),
     Rule(
       id: "finite-mask", paperNumber: nil,
@@ -179,6 +202,7 @@ extension Rule {
       symptom: .wrongNumbers,
       remedy: "use a large finite value such as -1e4",
       chips: "several",
+      basis: [.failing],
       evidence: "wrong attention seen with infinite masks in several projects"),
   ]
 }

@@ -21,8 +21,20 @@ public struct Rule: Sendable {
   public let remedy: String
   /// Chips and OS versions it was seen on.
   public let chips: String
-  /// Who saw it and how: seen working, seen failing, decompiled, conjecture.
+  /// What kinds of evidence there are.
+  public let basis: [Basis]
+  /// Who saw it and how.
   public let evidence: String
+
+  public enum Basis: String, Sendable {
+    /// Programs that keep to it, or break it, were seen working.
+    case working = "seen working"
+    case failing = "seen failing"
+    case measured
+    /// Read in the framework's or the compiler's code.
+    case decompiled
+    case conjecture
+  }
 }
 
 /// How hard a rule is on one profile.

@@ -11,7 +11,7 @@ enum RuleLists {
     list(.error, "fp32-io", "dialect") + list(.warning, "no-nan"))
 
   static let m1 = changed(
-    m2, list(.error, "dynamic-conv-batch") + list(.warning, "wide-fan-in", "failed-compile-pacing"))
+    m2, list(.error, "dynamic-conv-batch") + list(.warning, "wide-fan-in"))
 
   /// Each of the twenty as the paper states it.
   static let paper = changed(

@@ -11,6 +11,8 @@ struct Plan: Sendable {
     let isWhole: Bool
     /// Floats are rounded to fp16 on the way in.
     let rounds: Bool
+    /// NaN is read as +inf.
+    var hidesNaN = false
     /// An input that is an output too, in whole or in part.
     let isReturned: Bool
   }
@@ -50,6 +52,7 @@ struct Plan: Sendable {
       return Port(
         type: type, view: View(buffer: index, shape: type.shape), isWhole: true,
         rounds: type.dtype == .fp32 && arithmetic.storage == .fp16,
+        hidesNaN: type.dtype.isFloat && arithmetic.hidesNaN,
         isReturned: outputs.contains { $0.view.buffer == index })
     }
     steps = LinearGroupStep.grouped(lowering.steps)
@@ -111,6 +114,6 @@ extension Lowering {
     guard let row = OpTable.row(named: node.op) else {
       throw Diagnostic("unknown op `\(node.op)`", rule: "unknown-op", at: node.span)
     }
-    try row.lower(&self, node)
+    try lower(node, by: row)
   }
 }

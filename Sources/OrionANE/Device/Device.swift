@@ -29,7 +29,7 @@ public final class Device: Sendable {
   }
 
   /// `cpu`, `ane`, or `sim:PROFILE`.
-  public var name: String { kind == .sim ? "sim:\(profile.name)" : kind.rawValue }
+  public var name: String { kind == .sim ? "sim:\(profile.fullName)" : kind.rawValue }
   public var profile: Profile { backend.profile }
   /// How programs reach the device: `host` or `client`.
   public var route: String { backend.route }

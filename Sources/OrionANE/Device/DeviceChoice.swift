@@ -23,7 +23,9 @@ struct DeviceChoice: Sendable {
       let prefix = "sim:"
       guard name.hasPrefix(prefix) else { throw Self.unknown(name) }
       let profile = String(name.dropFirst(prefix.count))
-      guard Self.simulated.contains(profile) else { throw Self.unknown(name) }
+      guard let read = Profile.reading(profile), Self.simulated.contains(read.name) else {
+        throw Self.unknown(name)
+      }
       wanted = .sim(profile: profile)
     }
   }
@@ -37,7 +39,8 @@ struct DeviceChoice: Sendable {
     let known = ["cpu", "sim", "ane", "auto"] + simulated.map { "sim:\($0)" }
     return OrionError(
       .argument,
-      "device \"\(name)\": unknown; expected one of \(known.joined(separator: ", "))")
+      "device \"\(name)\": unknown; expected one of \(known.joined(separator: ", ")), or a simulated"
+        + " one with +fp32 or +tables behind it")
   }
 
   struct Opened {
@@ -70,10 +73,10 @@ struct DeviceChoice: Sendable {
   private func sim(_ name: String, _ options: DeviceOptions, _ caches: CacheDirectory)
     throws(OrionError) -> Opened
   {
-    guard let profile = Profile.named(name) else { throw Self.unknown(self.name) }
+    guard let profile = Profile.reading(name) else { throw Self.unknown(self.name) }
     let world = try SimulatedFramework.world(profile, caches)
     let backend = try AppleBackend(
-      SimulatedFramework.library(world), profile: profile, target: profile.name, caches: caches,
+      SimulatedFramework.library(world), profile: profile, target: profile.fullName, caches: caches,
       reader: TextReader.programReader(profile), options: options)
     return Opened(kind: .sim, reason: self.name, backend: backend, caches: caches)
   }
