@@ -37,7 +37,10 @@ extension RuleCheck {
   }
 
   private static func concatenations(_ subject: RuleSubject) -> [RuleFinding] {
-    subject.statements.filter { $0.op == "concat" }.map { statement in
+    guard !subject.refuses("concat") else {
+      return subject.refusals("concat")
+    }
+    return subject.statements.filter { $0.op == "concat" }.map { statement in
       let wrong = ["axis", "interleave"].filter {
         guard case .reference = statement.argument($0)?.value else { return true }
         return false
@@ -58,7 +61,10 @@ extension RuleCheck {
   }
 
   private static func gelus(_ subject: RuleSubject) -> [RuleFinding] {
-    subject.statements
+    guard !subject.refuses("gelu") else {
+      return subject.refusals("gelu")
+    }
+    return subject.statements
       .filter { $0.op == "gelu" && $0.argument("mode") == nil }
       .map { RuleFinding("`gelu` lacks `mode`", at: $0.operation.opSpan) }
   }

@@ -4,14 +4,23 @@ import ANEProfiles
 /// device is known here before its compiler fails without a reason; how the device itself would act is
 /// the simulator's, which never asks this checker.
 public struct RuleChecker {
+  public enum Scope: Sendable {
+    /// What the text decides.
+    case text
+    /// And notes on what depends on how the program is called, on what, and by whom.
+    case use
+  }
+
   /// What the profile's rules say of the program, in order of place; empty when they are content.
   public static func check(
-    _ tree: SyntaxTree, _ program: CheckedProgram, profile: Profile
+    _ tree: SyntaxTree, _ program: CheckedProgram, profile: Profile, scope: Scope = .text
   ) -> [Diagnostic] {
     let subject = RuleSubject(tree, program, profile: profile)
     var found: [Diagnostic] = []
     for held in profile.rules {
-      guard let rule = Rule.named(held.id), let check = RuleCheck.named(held.id) else { continue }
+      guard let rule = Rule.named(held.id), let check = RuleCheck.named(held.id),
+        scope == .use || !check.isAboutUse || held.severity != .note
+      else { continue }
       for finding in check.run(subject) {
         found.append(finding.diagnostic(of: rule, severity: held.severity))
       }
@@ -30,9 +39,13 @@ public struct RuleChecker {
 struct RuleCheck: Sendable {
   /// The id of a row of `ANEProfiles`.
   let id: String
+  /// Its findings may be harmless: they depend on more than the text.
+  var isAboutUse = false
   let run: @Sendable (RuleSubject) -> [RuleFinding]
 
-  static let all: [RuleCheck] = opChecks + argumentChecks + sizeChecks + programChecks
+  static let all: [RuleCheck] =
+    opChecks + argumentChecks + sizeChecks + productChecks + programChecks + weightChecks
+    + surfaceChecks + hostChecks
 
   static func named(_ id: String) -> RuleCheck? { byID[id] }
 

@@ -14,6 +14,16 @@ struct RuleSubject {
 
   var statements: [RuleStatement] { functions.flatMap(\.statements) }
 
+  func refuses(_ op: String) -> Bool { profile.refusedOps.contains { $0.op == op } }
+
+  /// Every use of an op that the profile refuses.
+  func refusals(_ op: String) -> [RuleFinding] {
+    statements.filter { $0.op == op }.map { statement in
+      RuleFinding(
+        "`\(op)` has no way onto the engine of \(profile.name)", at: statement.operation.opSpan)
+    }
+  }
+
   func typeText(_ type: TensorType) -> String { type.text(version: tree.version) }
 }
 
@@ -34,6 +44,11 @@ struct RuleFunction {
         RuleStatement(operation: operation, node: $0, values: checked.values)
       }
     }
+  }
+
+  /// Outputs with the places that return them.
+  var results: [(value: Value, span: SourceSpan)] {
+    zip(checked.outputs, syntax.body.results).map { (checked.values[$0], $1.span) }
   }
 
   /// Inputs and outputs with what they are called in messages.

@@ -3,15 +3,11 @@
 extension RuleCheck {
   static let sizeChecks: [RuleCheck] = [
     RuleCheck(id: "minimum-surface", run: narrowPorts),
-    RuleCheck(id: "wide-channels", run: wideChannels),
+    RuleCheck(id: "wide-channels") { wideChannels($0) + wideConvolutions($0) },
     RuleCheck(id: "axis-limit", run: longAxes),
-    RuleCheck(id: "matmul-inner", run: longProducts),
     RuleCheck(id: "rank-limit", run: highRanks),
     RuleCheck(id: "width-fault", run: faultyWidths),
   ]
-
-  /// Widths known to fault although they are under the limit.
-  private static let faultyWidthRange = 14_593...14_622
 
   private static func narrowPorts(_ subject: RuleSubject) -> [RuleFinding] {
     let limits = subject.profile.limits
@@ -27,6 +23,7 @@ extension RuleCheck {
           "\(port), expected a multiple of \(limits.widthMultiple)", at: value.span)
       }
       return narrow + slowPort(of: function, multiple: limits.widthMultiple)
+        + smallSurface(of: function, subject.profile)
     }
   }
 
@@ -46,12 +43,41 @@ extension RuleCheck {
     ]
   }
 
+  /// Surfaces below the least allocation; the host pads them. One finding speaks for all of a function.
+  private static func smallSurface(of function: RuleFunction, _ profile: Profile)
+    -> [RuleFinding]
+  {
+    let least = profile.conduct.surfaceBytesMin
+    let alignment = profile.limits.rowAlignmentBytes
+    let small = function.ports.first { SurfaceSize($0.value.type, alignment).byteCount < least }
+    guard let (kind, value) = small else { return [] }
+    let bytes = SurfaceSize(value.type, alignment).byteCount
+    return [
+      RuleFinding(
+        "\(kind) `\(value.name)` takes \(bytes) bytes, expected a surface of at least \(least)",
+        at: value.span, atMost: .warning, remedy: "give it a surface of that size")
+    ]
+  }
+
   private static func wideChannels(_ subject: RuleSubject) -> [RuleFinding] {
     let limit = subject.profile.limits.axisChannelsMax
     return values(of: subject) { value, span in
       guard let channels = value.type.shape.dropLast(2).last, channels > limit else { return nil }
       return RuleFinding(
         "`\(value.name)` has \(channels) channels, expected at most \(limit)", at: span)
+    }
+  }
+
+  /// Convolutions over more channels than the chip was seen to take.
+  private static func wideConvolutions(_ subject: RuleSubject) -> [RuleFinding] {
+    let limit = subject.profile.limits.convInputChannelsMax
+    return subject.statements.compactMap { statement in
+      guard statement.op == "conv", let shape = statement.operands("x").first?.type.shape,
+        shape.count > 2, shape[1] > limit
+      else { return nil }
+      return RuleFinding(
+        "`conv` sums over \(shape[1]) channels, expected at most \(limit)",
+        at: statement.operation.opSpan)
     }
   }
 
@@ -77,33 +103,16 @@ extension RuleCheck {
   }
 
   private static func faultyWidths(_ subject: RuleSubject) -> [RuleFinding] {
-    values(of: subject) { value, span in
-      guard let width = value.type.shape.last, faultyWidthRange.contains(width) else { return nil }
+    // Where they do not fault, they did elsewhere.
+    let widths = subject.profile.conduct.faultingWidths
+    let known = widths.count == 2 ? widths : Profile.m4macOS15.conduct.faultingWidths
+    return values(of: subject) { value, span in
+      guard let width = value.type.shape.last, (known[0]...known[1]).contains(width) else {
+        return nil
+      }
       return RuleFinding(
-        "`\(value.name)` is \(width) wide; widths from \(faultyWidthRange.lowerBound) to"
-          + " \(faultyWidthRange.upperBound) fault", at: span)
-    }
-  }
-
-  private static func longProducts(_ subject: RuleSubject) -> [RuleFinding] {
-    let limit = subject.profile.limits.matmulInnerMax
-    return subject.statements.compactMap { statement in
-      guard let inner = innerSize(of: statement), inner > limit else { return nil }
-      return RuleFinding(
-        "`\(statement.op)` sums over \(inner) products, expected at most \(limit)",
-        at: statement.operation.opSpan)
-    }
-  }
-
-  /// How many products each element of the result sums up, for matrix products.
-  private static func innerSize(of statement: RuleStatement) -> Int? {
-    guard let x = statement.operands("x").first?.type.shape else { return nil }
-    switch statement.op {
-    case "linear": return x.last
-    case "matmul":
-      let flips = statement.constant("transpose_x")?.numbers == [1] && x.count > 1
-      return flips ? x.dropLast().last : x.last
-    default: return nil
+        "`\(value.name)` is \(width) wide; widths from \(known[0]) to \(known[1]) fault"
+          + (widths.isEmpty ? " on other chips" : ""), at: span)
     }
   }
 
