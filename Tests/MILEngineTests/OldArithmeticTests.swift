@@ -41,9 +41,11 @@ import Testing
   }
 
   @Test func aSliceInsideARowOverflowsEarly() throws {
-    let slice = "slice_by_size(begin = tensor<int32, [1]>([1]), size = tensor<int32, [1]>([2]), x = x)"
+    let slice =
+      "slice_by_size(begin = tensor<int32, [1]>([1]), size = tensor<int32, [1]>([2]), x = x)"
     #expect(try run(slice, [9000, 4094, 4096], out: 2) == [4094, .infinity])
-    let start = "slice_by_size(begin = tensor<int32, [1]>([0]), size = tensor<int32, [1]>([2]), x = x)"
+    let start =
+      "slice_by_size(begin = tensor<int32, [1]>([0]), size = tensor<int32, [1]>([2]), x = x)"
     #expect(try run(start, [9000, -9000, 1], out: 2) == [9000, -9000])
     #expect(try run(slice, [9000, 4094, 4096], out: 2, arithmetic: .engine) == [4094, 4096])
   }

@@ -3,9 +3,11 @@ import Testing
 
 @testable import MILEngine
 
-/// Runs the texts of Tests/filetests/check. The first line names the profile; a comment behind a
-/// statement, `// error: part of the message [rule]`, says what is found there, and nothing else may be.
-/// Without a rule in brackets the file's own name is meant.
+/// Runs the texts of Tests/filetests/check. The first line names the profile, and `use` where notes about
+/// how a program is called are wanted; the next lines repeat what the rule's row says of chips, evidence
+/// and remedy. A comment behind a statement, `// error@17: part of the message [rule]`, says what is found
+/// there and in which column, and nothing else may be, but for notes of other rules. Without a rule in
+/// brackets the file's own name is meant.
 @Suite struct RuleCheckerTests {
   static let folder =
     "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/") + "/filetests/check"
@@ -13,26 +15,46 @@ import Testing
 
   @Test(arguments: files) func textsDrawWhatTheySay(_ file: String) throws {
     let text = SampleFiles.text(of: Self.folder + "/" + file)
+    let id = String(file.dropLast(4))
     let head = try #require(text.split(separator: "\n").first)
-    let name = try #require(head.split(separator: "=").last, "first line: // check profile=…")
-    let profile = try #require(Profile.named(String(name)))
+    let words = head.split(separator: " ").map(String.init)
+    try #require(words.count >= 3 && words[1] == "check", "first line: // check profile=…")
+    let profile = try #require(Profile.named(String(words[2].dropFirst("profile=".count))))
     let tree = try Parser.parse(text)
     let program = try Checker.check(tree, modelDirectory: nil)
-    var found = RuleChecker.check(tree, program, profile: profile)
-    for expected in Expectation.all(in: text, rule: String(file.dropLast(4))) {
+    var found = RuleChecker.check(
+      tree, program, profile: profile, scope: words.last == "use" ? .use : .text)
+    let expectations = Expectation.all(in: text, rule: id)
+    #expect(expectations.contains { $0.rule == id }, "\(file) draws nothing of its own rule")
+    for expected in expectations {
       let index = found.firstIndex { expected.isMet(by: $0) }
-      #expect(index != nil, "\(file):\(expected.line): nothing says: \(expected.message)")
+      #expect(
+        index != nil,
+        "\(file):\(expected.line):\(expected.column): nothing says: \(expected.message)")
       if let index { found.remove(at: index) }
     }
+    found.removeAll { $0.severity == .note && $0.rule != id }
     #expect(found.isEmpty, "\(DiagnosticList(found).text(file: file))")
   }
 
-  @Test func everyCheckHasItsRowAndItsText() {
-    #expect(!Self.files.isEmpty)
-    for check in RuleCheck.all {
-      #expect(Rule.named(check.id) != nil, "\(check.id) has no row")
-      #expect(Self.files.contains(check.id + ".mil"), "\(check.id) has no text")
+  /// What a finding carries beside its place: the row's chips, evidence and remedy.
+  @Test(arguments: files) func textsRepeatTheirRow(_ file: String) throws {
+    let text = SampleFiles.text(of: Self.folder + "/" + file)
+    let rule = try #require(Rule.named(String(file.dropLast(4))))
+    func line(_ name: String) throws -> String {
+      let start = "// \(name): "
+      let line = text.split(separator: "\n").first { $0.hasPrefix(start) }
+      return String(try #require(line, "\(file) has no line // \(name): …").dropFirst(start.count))
     }
+    #expect(try line("chips") == rule.chips)
+    #expect(try line("evidence") == rule.basis.map(\.rawValue).joined(separator: ", "))
+    #expect(try line("remedy") == rule.remedy)
+    #expect(!rule.evidence.isEmpty)
+  }
+
+  @Test func everyRuleHasItsCheckAndItsText() {
+    #expect(Set(RuleCheck.all.map(\.id)) == Set(Rule.all.map(\.id)))
+    #expect(Set(Self.files) == Set(Rule.all.map { $0.id + ".mil" }))
   }
 
   @Test func everyRuleOfAProfileHasItsRow() {
@@ -61,6 +83,8 @@ import Testing
 /// One `// severity: message [rule]` behind a statement.
 private struct Expectation {
   var line: Int
+  /// 0 when any will do.
+  var column: Int
   var severity: Severity
   var message: String
   var rule: String
@@ -69,16 +93,17 @@ private struct Expectation {
     var result: [Expectation] = []
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     for (index, line) in lines.enumerated() {
-      for comment in line.split(separator: "// ").dropFirst(line.hasPrefix("// ") ? 0 : 1) {
+      guard !line.hasPrefix("// ") else { continue }
+      for comment in line.split(separator: "// ").dropFirst() {
         let parts = comment.split(separator: ": ", maxSplits: 1)
-        guard parts.count == 2, let severity = Severity(rawValue: String(parts[0])) else {
-          continue
-        }
+        guard let head = parts.first?.split(separator: "@"), parts.count == 2,
+          let severity = head.first.flatMap({ Severity(rawValue: String($0)) })
+        else { continue }
         let pieces = parts[1].split(separator: "[")
         let isNamed = pieces.count == 2
         result.append(
           Expectation(
-            line: index + 1, severity: severity,
+            line: index + 1, column: head.count > 1 ? Int(head[1]) ?? -1 : 0, severity: severity,
             message: trimmed(isNamed ? pieces[0] : parts[1]),
             rule: isNamed ? trimmed(pieces[1].filter { $0 != "]" }) : rule))
       }
@@ -88,6 +113,7 @@ private struct Expectation {
 
   func isMet(by diagnostic: Diagnostic) -> Bool {
     diagnostic.span?.start.line == line && diagnostic.severity == severity
+      && (column == 0 || diagnostic.span?.start.column == column)
       && diagnostic.rule == rule && diagnostic.message.contains(message)
   }
 

@@ -26,13 +26,14 @@ enum RuleLists {
       .error,
       "concat-arguments", "minimum-surface", "blob-offset", "gelu", "live-outputs", "wide-channels",
       "axis-limit", "matmul-inner", "rank-limit", "mandatory-arguments", "int32-compute", "no-path",
-      "blob-files", "sole-identity", "address-space", "in-out-alias", "queue-depth")
+      "blob-files", "sole-identity", "address-space")
     + list(.warning, "sdpa-mask", "named-constants", "conv-bias", "finite-mask")
     + list(
       .note,
       "uniform-outputs", "output-order", "program-limit", "weights-baked", "mil-text-type",
       "weights-dictionary", "restart-cost", "conv-over-matmul", "uniform-inputs", "input-order",
-      "packed-read", "fp32-io", "dialect", "mac-saturation", "failed-compile-pacing",
+      "packed-read", "in-out-alias", "queue-depth", "fp32-io", "dialect", "mac-saturation",
+      "failed-compile-pacing",
       "softmax-axis", "working-set", "dynamic-conv-batch", "no-nan", "wide-fan-in")
 
   /// `rules`, with other severities for some of them.

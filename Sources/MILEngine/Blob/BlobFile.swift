@@ -101,6 +101,19 @@ public final class BlobFile: Sendable {
     return record.bytes
   }
 
+  /// What stands where the data of a record at `offset` would be, whether there is a record or not.
+  func bytes(behind offset: UInt64, as type: TensorType) throws(Diagnostic)
+    -> UnsafeRawBufferPointer
+  {
+    guard let start = Int(exactly: offset), let length = type.packedSize?.bytes,
+      start <= size - BlobFormat.recordBytes, length <= size - BlobFormat.recordBytes - start
+    else {
+      throw fault("has \(size) bytes, too few for \(type.text) at \(offset)")
+    }
+    return UnsafeRawBufferPointer(
+      start: base + start + BlobFormat.recordBytes, count: length)
+  }
+
   private func data(of start: Int) throws(Diagnostic) -> UnsafeRawBufferPointer {
     let first = field(start + BlobFormat.Record.dataOffset, UInt64.self)
     let count = field(start + BlobFormat.Record.byteCount, UInt64.self)

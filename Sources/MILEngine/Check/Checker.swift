@@ -9,11 +9,11 @@
 /// - all sizes are numbers.
 public struct Checker {
   /// The checked program, or all its faults in order of place. Without a model directory weight files
-  /// are not opened.
+  /// are not opened. `readsBlindly`: records of weight files are not looked at.
   public static func check(
-    _ tree: SyntaxTree, modelDirectory: String?
+    _ tree: SyntaxTree, modelDirectory: String?, readsBlindly: Bool = false
   ) throws(DiagnosticList) -> CheckedProgram {
-    var weights = ModelDirectory(path: modelDirectory)
+    var weights = ModelDirectory(path: modelDirectory, readsBlindly: readsBlindly)
     var faults = programFaults(tree)
     var functions: [CheckedFunction] = []
     for function in tree.functions {

@@ -42,7 +42,7 @@ extension FunctionChecker {
           "a weight file cannot hold \(type.dtype.rawValue); write the values into the text",
           rule: "blob")
       }
-      _ = try weights.file(at: path)?.bytes(at: offset, as: type)
+      _ = try weights.bytes(at: path, offset: offset, as: type)
       return (type, .blob(path: path, offset: offset))
     } catch {
       throw Diagnostic(error.message, rule: error.rule, at: literal.span)

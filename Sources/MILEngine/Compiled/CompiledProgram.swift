@@ -23,7 +23,8 @@ public struct CompiledProgram {
   public static func compile(
     text: String, modelDirectory: String, profile: Profile, directory: String, packs: String
   ) throws(EngineError) -> CompileReport {
-    let (tree, program) = try check(text, modelDirectory: modelDirectory)
+    let (tree, program) = try check(
+      text, modelDirectory: modelDirectory, readsBlindly: profile.readsBlindly)
     let warnings = try applyRules(tree, program, profile)
     let plans = try plan(program, profile.arithmetic)
     let layout = PackLayout(plans)
@@ -31,7 +32,7 @@ public struct CompiledProgram {
     var pack = ""
     if !layout.requests.isEmpty {
       try Files.makeDirectory(packs)
-      var files = WeightFiles(modelDirectory: modelDirectory)
+      var files = WeightFiles(modelDirectory: modelDirectory, profile: profile)
       let contents = try files.contents(layout.requests)
       pack = PackedWeights.name(layout, contents: contents)
       let path = PackedWeights.path(pack, in: packs)
@@ -93,11 +94,15 @@ public struct CompiledProgram {
   }
 
   static func check(
-    _ text: String, modelDirectory: String?
+    _ text: String, modelDirectory: String?, readsBlindly: Bool = false
   ) throws(EngineError) -> (tree: SyntaxTree, program: CheckedProgram) {
     do throws(DiagnosticList) {
       let tree = try Parser.parse(text)
-      return (tree, try Checker.check(tree, modelDirectory: modelDirectory))
+      return (
+        tree,
+        try Checker.check(
+          tree, modelDirectory: modelDirectory, readsBlindly: readsBlindly)
+      )
     } catch {
       throw .program(error)
     }

@@ -1,4 +1,5 @@
 /// Finds the constants of plans: in packed memory, in the text, or in weight files.
+import ANEProfiles
 import CKernels
 
 extension ConstantMemory {
@@ -51,7 +52,9 @@ struct WeightFiles {
   private var directory: ModelDirectory
   private var texts: [TextBytes] = []
 
-  init(modelDirectory: String) { directory = ModelDirectory(path: modelDirectory) }
+  init(modelDirectory: String, profile: Profile) {
+    directory = ModelDirectory(path: modelDirectory, readsBlindly: profile.readsBlindly)
+  }
 
   /// The bytes of the parts of each request; they live as long as this value.
   mutating func contents(
@@ -74,12 +77,16 @@ struct WeightFiles {
       return texts[texts.count - 1].bytes
     }
     do throws(Diagnostic) {
-      guard let file = try directory.file(at: path) else {
+      guard let bytes = try directory.bytes(at: path, offset: offset, as: part.type) else {
         throw Diagnostic("no weight file \(path) is at hand", rule: "blob")
       }
-      return try file.bytes(at: offset, as: part.type)
+      return bytes
     } catch {
       throw .program(DiagnosticList([error]))
     }
   }
+}
+
+extension Profile {
+  var readsBlindly: Bool { conduct.blobOffset == .blind }
 }

@@ -8,12 +8,15 @@ public struct PatchableProgram: Sendable {
   private let works: [Work]
   private let layout: PackLayout
   private let modelDirectory: String
+  private let profile: Profile
 
   /// Parses, checks, applies the profile's rules and refusals (not for `cpu`) and plans.
   public init(text: String, modelDirectory: String, profile: Profile) throws(EngineError) {
     self.modelDirectory = modelDirectory
+    self.profile = profile
     let tree: SyntaxTree
-    (tree, program) = try CompiledProgram.check(text, modelDirectory: modelDirectory)
+    (tree, program) = try CompiledProgram.check(
+      text, modelDirectory: modelDirectory, readsBlindly: profile.readsBlindly)
     _ = try CompiledProgram.applyRules(tree, program, profile)
     plans = try CompiledProgram.plan(program, profile.arithmetic)
     works = program.functions.map { Work(Lowering($0, arithmetic: profile.arithmetic)) }
@@ -23,7 +26,7 @@ public struct PatchableProgram: Sendable {
   /// Packs the weights as their files hold them now. Executables of other moments keep theirs.
   public func executable() throws(EngineError) -> Executable {
     let memory = try OwnedMemory(layout.byteCount)
-    var files = WeightFiles(modelDirectory: modelDirectory)
+    var files = WeightFiles(modelDirectory: modelDirectory, profile: profile)
     let contents = try files.contents(layout.requests)
     for (request, content) in zip(layout.requests, contents) {
       request.write(content, to: memory.address + (layout.offsets[request] ?? 0))

@@ -14,8 +14,7 @@ extension RuleCheck {
     },
     RuleCheck(id: "queue-depth", isAboutUse: true) { subject in
       first(
-        subject, "at most \(subject.profile.limits.queueDepthMax) requests to it may be in flight",
-        atMost: .note)
+        subject, "at most \(subject.profile.limits.queueDepthMax) requests to it may be in flight")
     },
     RuleCheck(id: "mil-text-type", isAboutUse: true) {
       first($0, "the text reaches the framework as bytes")
@@ -38,10 +37,8 @@ extension RuleCheck {
     },
   ]
 
-  private static func first(_ subject: RuleSubject, _ message: String, atMost: Severity? = nil)
-    -> [RuleFinding]
-  {
+  private static func first(_ subject: RuleSubject, _ message: String) -> [RuleFinding] {
     guard let function = subject.functions.first else { return [] }
-    return [RuleFinding(message, at: function.syntax.span, atMost: atMost)]
+    return [RuleFinding(message, at: function.syntax.span)]
   }
 }

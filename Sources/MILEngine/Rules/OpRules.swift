@@ -62,7 +62,8 @@ extension RuleCheck {
     subject.statements.flatMap { statement in
       statement.operands.compactMap { argument, value in
         guard let source = value.constant, value.type.dtype.isFloat,
-          ConstantValue(type: value.type, source: source).numbers.contains(where: \.isNaN)
+          let content = ConstantValue(type: value.type, source: source),
+          content.numbers.contains(where: \.isNaN)
         else { return nil }
         return RuleFinding(
           "`\(argument)` of `\(statement.op)` holds NaN, which no result shows",

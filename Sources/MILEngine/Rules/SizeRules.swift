@@ -1,4 +1,5 @@
 /// Rules about the sizes of tensors.
+import ANEProfiles
 
 extension RuleCheck {
   static let sizeChecks: [RuleCheck] = [

@@ -77,9 +77,11 @@ extension RuleCheck {
             "an operand of `\(large.op)` takes \(large.largestOperandBytes) bytes, more than the"
               + " \(cost.opBytesMax) that an op has at hand", at: large.operation.opSpan))
       }
-      let results = function.statements.flatMap(\.outputs) + function.checked.inputs.map {
-        function.checked.values[$0]
-      }
+      let results =
+        function.statements.flatMap(\.outputs)
+        + function.checked.inputs.map {
+          function.checked.values[$0]
+        }
       let bytes = results.reduce(function.constantBytes) {
         $0 &+ FunctionTraits.bytes(of: $1.type)
       }
