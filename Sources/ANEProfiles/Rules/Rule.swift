@@ -46,4 +46,9 @@ public enum Severity: String, Sendable {
 public struct ProfileRule: Sendable {
   public let id: String
   public let severity: Severity
+
+  public init(id: String, severity: Severity) {
+    self.id = id
+    self.severity = severity
+  }
 }

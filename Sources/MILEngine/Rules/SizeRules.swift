@@ -56,7 +56,7 @@ extension RuleCheck {
     return [
       RuleFinding(
         "\(kind) `\(value.name)` takes \(bytes) bytes, expected a surface of at least \(least)",
-        at: value.span, atMost: .warning, remedy: "give it a surface of that size")
+        at: value.span, atMost: .note, remedy: "give it a surface of that size")
     ]
   }
 

@@ -85,7 +85,8 @@ final class Scene {
       "CFDataCreate", as: (@convention(c) (ID?, UnsafePointer<UInt8>?, Int) -> ID?).self)
     let text =
       kind == "string"
-      ? try client.string("program(1.3)") : client.world.bind { create(nil, bytes, bytes.count) }
+      ? try client.string("program(1.3)")
+      : try #require(client.world.bind { create(nil, bytes, bytes.count) })
     let dictionary = weights == "nil" ? nil : try client.dictionary([])
     let made = try client.pool {
       make(cls, try client.selector(name), text, dictionary, nil) != nil
@@ -121,11 +122,12 @@ final class Scene {
       let call = Call("a scene")
       let request = call.object(
         try client.request(inputs: inputs, outputs: outputs), as: "request", RequestObject.self)
-      let program = call.object(model, as: "model", ModelObject.self)?.program
+      let program = try #require(
+        call.object(model, as: "model", ModelObject.self)?.program)
+      let asked = try #require(request)
       do throws(Failure) {
-        try client.world.daemon.evaluate(
-          try #require(program), try #require(request), route: route)
-      } catch let error as Failure {
+        try client.world.daemon.evaluate(program, asked, route: route)
+      } catch {
         throw Reported(
           domain: error.domain, code: error.code, text: error.text, reason: error.reason)
       }
