@@ -19,7 +19,7 @@ enum RuleLists {
     list(.error, "named-constants", "conv-bias")
       + list(
         .warning, "uniform-outputs", "uniform-inputs", "output-order", "input-order",
-        "packed-read", "blob-offset"))
+        "blob-offset"))
 
   private static let everywhere =
     list(

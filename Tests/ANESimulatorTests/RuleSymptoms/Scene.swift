@@ -16,6 +16,7 @@ final class Scene {
   private let scene: SceneText
   private let cache: String
   private let directory: String
+  private let text: String
   private let function: CheckedFunction
   private var client: Client
   private var model: ID
@@ -27,6 +28,7 @@ final class Scene {
 
   init(_ scene: SceneText, text: String) throws {
     self.scene = scene
+    self.text = text
     cache = try temporaryDirectory()
     directory = try makeModelDirectory(text)
     let program = try Checker.check(try Parser.parse(text), modelDirectory: nil)
@@ -80,13 +82,9 @@ final class Scene {
     let name = "modelWithMILText:weights:optionsPlist:"
     let make = try client.method(
       cls, name, as: (@convention(c) (ID?, ID?, ID?, ID?, ID?) -> ID?).self)
-    let bytes = Array("program(1.3)".utf8)
-    let create = try client.function(
-      "CFDataCreate", as: (@convention(c) (ID?, UnsafePointer<UInt8>?, Int) -> ID?).self)
+    let written = "program(1.3)"
     let text =
-      kind == "string"
-      ? try client.string("program(1.3)")
-      : try #require(client.world.bind { create(nil, bytes, bytes.count) })
+      kind == "string" ? try client.string(written) : try client.data(Array(written.utf8))
     let dictionary = weights == "nil" ? nil : try client.dictionary([])
     let made = try client.pool {
       make(cls, try client.selector(name), text, dictionary, nil) != nil
@@ -117,21 +115,11 @@ final class Scene {
     guard route == "memory" else {
       return try client.evaluate(model, inputs: inputs, outputs: outputs)
     }
-    // The engine's side of the path on which a program is known to the process itself.
-    try client.pool {
-      let call = Call("a scene")
-      let request = call.object(
-        try client.request(inputs: inputs, outputs: outputs), as: "request", RequestObject.self)
-      let program = try #require(
-        call.object(model, as: "model", ModelObject.self)?.program)
-      let asked = try #require(request)
-      do throws(Failure) {
-        try client.world.daemon.evaluate(program, asked, route: route)
-      } catch {
-        throw Reported(
-          domain: error.domain, code: error.code, text: error.text, reason: error.reason)
-      }
-    }
+    let twin = try client.memoryModel(text)
+    defer { try? client.release(twin) }
+    try client.setURL(twin, directory)
+    try client.memory("load", twin)
+    try client.memoryEvaluate(twin, inputs: inputs, outputs: outputs)
   }
 
   private func bindings(_ ports: [ValueID]) throws -> [(Int, ID)] {
