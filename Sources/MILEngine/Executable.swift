@@ -49,6 +49,7 @@ public final class ExecutableFunction: Sendable {
   private let requests = StopRequests()
   /// Scratch memory that no call is using.
   private let idle = Mutex<[Scratch]>([])
+  private let times: StepTimes?
 
   init(
     _ function: CheckedFunction, plan: Plan, constants: ConstantMemory, work: Work
@@ -60,10 +61,13 @@ public final class ExecutableFunction: Sendable {
     stateMemory = StateMemory(function.states)
     mayLoop = function.mayLoop
     self.plan = plan
+    times = StepTimes(plan)
     self.constants = constants
     self.work = work
     traits = FunctionTraits(function)
   }
+
+  deinit { times?.write(name: name) }
 
   private static func port(_ value: Value) -> ExecutablePort {
     ExecutablePort(name: value.name, type: value.type)
@@ -116,9 +120,11 @@ public final class ExecutableFunction: Sendable {
         isDirect ? outputs[index].address : scratch.home(port.view.buffer)
     }
     let frame = Frame(bases: scratch.bases, control: scratch.control)
-    for step in plan.steps {
+    for (index, step) in plan.steps.enumerated() {
       if scratch.control.mustStop { break }
+      let start = times == nil ? 0 : StepTimes.now
       step.run(frame)
+      times?.add(index, since: start)
     }
     if let fault = scratch.control.fault { throw .stopped(fault) }
     if scratch.control.isCancelled { throw .cancelled }

@@ -45,6 +45,8 @@ struct AttentionStep: Step {
   }
   var writes: [Int] { [output.buffer] }
 
+  var label: String { "attention \(groups) x \(heads) heads, \(queries) queries" }
+
   func run(_ frame: Frame) {
     var arguments = orion_attention_args()
     arguments.groups = groups

@@ -13,6 +13,7 @@ struct ChainStep: Step {
   let writes: [Int]
   /// Instructions in the pass, for tests.
   var length: Int { instructions.count }
+  var label: String { "chain of \(length), \(operands.count) operands, \(axes.shape)" }
 
   /// `nil` when the operands' windows need more axes than the kernel has.
   init?(

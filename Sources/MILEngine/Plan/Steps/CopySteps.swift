@@ -6,6 +6,7 @@ struct GatherStep: Step {
   private let windows: Windows
   var reads: [Int] { [windows.strided.buffer] }
   var writes: [Int] { [windows.dense.buffer] }
+  var label: String { "gather \(windows.text)" }
 
   init(source: View, target: Place) { windows = Windows(strided: source, dense: target) }
 
@@ -25,6 +26,7 @@ struct ScatterStep: Step {
   private let windows: Windows
   var reads: [Int] { [windows.dense.buffer] }
   var writes: [Int] { [windows.strided.buffer] }
+  var label: String { "scatter \(windows.text)" }
 
   init(source: Place, target: View) { windows = Windows(strided: target, dense: source) }
 
@@ -62,6 +64,8 @@ private struct Windows: Sendable {
     }
     self.pieces = pieces
   }
+
+  var text: String { "\(shape) at \(strides)" }
 
   func forEach(
     _ frame: Frame,

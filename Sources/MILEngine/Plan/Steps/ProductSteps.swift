@@ -30,6 +30,8 @@ struct LinearStep: Step {
 
   var reads: [Int] { [weights.buffer, x.buffer] + (bias.map { [$0.buffer] } ?? []) }
   var writes: [Int] { [y.buffer] }
+  var label: String { "linear \(outputs) x \(columns), \(inner) terms" }
+  var flops: Double { 2 * Double(outputs) * Double(columns) * Double(inner) }
 
   func run(_ frame: Frame) {
     var arguments = arguments(frame)
@@ -57,6 +59,9 @@ struct LinearGroupStep: Step {
     reads = members.flatMap(\.reads)
     writes = members.flatMap(\.writes)
   }
+
+  var label: String { members.map(\.label).joined(separator: "; ") }
+  var flops: Double { members.reduce(0) { $0 + $1.flops } }
 
   func run(_ frame: Frame) {
     withUnsafeTemporaryAllocation(of: orion_linear_args.self, capacity: members.count) {
@@ -113,6 +118,11 @@ struct MatmulStep: Step {
 
   var reads: [Int] { [a.buffer, b.buffer] }
   var writes: [Int] { [c.buffer] }
+  var label: String {
+    let sides = "a \(aRow == 1 ? "turned" : "as is"), b \(bRow == 1 ? "turned" : "as is")"
+    return "\(aOffsets.count) matmul \(m) x \(n), \(k) terms, \(sides)"
+  }
+  var flops: Double { 2 * Double(aOffsets.count) * Double(m) * Double(n) * Double(k) }
 
   func run(_ frame: Frame) {
     aOffsets.withUnsafeBufferPointer { aOffsets in

@@ -6,6 +6,8 @@ struct FoldShape: Sendable, Hashable {
   let outer: Int
   let count: Int
   let inner: Int
+
+  var text: String { "\(outer) x \(count) x \(inner)" }
 }
 
 struct ReduceStep: Step {
@@ -16,6 +18,7 @@ struct ReduceStep: Step {
   let rounding: orion_rounding
   var reads: [Int] { [x.buffer] }
   var writes: [Int] { [y.buffer] }
+  var label: String { "fold \(shape.text)" }
 
   func run(_ frame: Frame) {
     orion_reduce(
@@ -75,6 +78,7 @@ struct SoftmaxStep: Step {
   let rounding: orion_rounding
   var reads: [Int] { [x.buffer] }
   var writes: [Int] { [y.buffer] }
+  var label: String { "softmax \(shape.text)" }
 
   func run(_ frame: Frame) {
     orion_softmax(
@@ -98,6 +102,7 @@ struct NormStep: Step {
   let rounding: orion_rounding
   var reads: [Int] { [x.buffer] + [gamma, beta].compactMap { $0?.buffer } }
   var writes: [Int] { [y.buffer] }
+  var label: String { "norm \(shape.text)" }
 
   func run(_ frame: Frame) {
     let gamma = gamma.map { UnsafePointer(frame.floats($0)) }

@@ -5,6 +5,15 @@ protocol Step: Sendable {
   /// Buffers it fills, in whole or in part.
   var writes: [Int] { get }
   func run(_ frame: Frame)
+  /// What it is, for tables of times.
+  var label: String { get }
+  /// Multiplications and additions of products; 0 for other work.
+  var flops: Double { get }
+}
+
+extension Step {
+  var label: String { "\(Self.self)" }
+  var flops: Double { 0 }
 }
 
 /// An element of a buffer.
