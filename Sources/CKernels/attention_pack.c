@@ -48,11 +48,8 @@ static void pack_panels(const orion_kernels *kernels, orion_product from, float 
                         size_t group) {
   const float *source = from.weights;
   float *target = panels + group * panel_values(from.channels, from.terms);
-  for (size_t channel = 0; channel < from.channels; channel += PANEL) {
-    kernels->pack(source + channel * from.channel_step, from.channel_step, from.term_step,
-                  orion_min(PANEL, from.channels - channel), from.terms,
-                  target + channel * from.terms);
-  }
+  kernels->pack(source, from.channel_step, from.term_step, from.channels, from.terms, target,
+                from.terms * PANEL);
 }
 
 static void pack_task(void *context, size_t index) {

@@ -8,6 +8,8 @@
 #include "kernels.h"
 
 #define KERNELS_AVX2 1
+#define KERNELS_AVX512 0
+#define KERNELS_TILE_PANELS 1
 #define KERNELS_TABLE orion_kernels_avx2
 #define KERNELS_NAME "avx2"
 

@@ -9,13 +9,15 @@
 
 const orion_kernels KERNELS_TABLE = {
     .name = KERNELS_NAME,
+    .tile_panels = KERNELS_TILE_PANELS,
     .widen = widen_run,
     .narrow = narrow_run,
     .widen_bytes = widen_bytes_run,
     .round = round_run,
-    .pack = pack_panel,
+    .pack = pack_panels,
+    .pack_tiles = pack_tiles,
     .tile = tile_any,
-    .store = store_panel,
+    .store = store_panels,
     .chain = chain_any,
     .fold = fold_any,
     .round_doubles = round_doubles,

@@ -33,9 +33,10 @@ typedef struct {
   bool fresh;  // start from 0 instead of reading `sums`
 } orion_tile;
 
-// Writes the finished sums of one panel.
+// Writes the finished sums of some panels.
 typedef struct {
-  const float *sums;  // column s, channel c at s * 16 + c
+  const float *sums;  // column s, channel c at c / 16 * sums_panel + s * 16 + c % 16
+  size_t sums_panel;
   size_t columns, channels;
   const float *scales;  // `channels` values that the sums are multiplied by, or NULL
   const float *bias;    // `channels` values or NULL
@@ -94,14 +95,19 @@ typedef struct {
 // The inner loops.
 typedef struct {
   const char *name;
+  size_t tile_panels;  // panels of a tile of three columns and more
   void (*widen)(const uint16_t *source, float *target, size_t count);
   void (*narrow)(const float *source, uint16_t *target, size_t count);
   // `count` is a multiple of 8.
   void (*widen_bytes)(const int8_t *source, float *target, size_t count);
   void (*round)(const float *source, float *target, size_t count);
-  // target[k][c] = source[c * channel_step + k * term_step] for c < channels, 0 up to 16.
+  // Panels of [terms][16], panel_step apart: channel c of term k is
+  // source[c * channel_step + k * term_step]; the last panel is filled with 0.
   void (*pack)(const float *source, size_t channel_step, size_t term_step, size_t channels,
-               size_t terms, float *target);
+               size_t terms, float *target, size_t panel_step);
+  // Columns of x in tiles of TILE_COLUMNS, the last one perhaps narrower, each [terms][width].
+  void (*pack_tiles)(const float *x, size_t x_term, size_t x_column, size_t terms, size_t columns,
+                     float *target);
   void (*tile)(const orion_tile *tile);
   void (*store)(const orion_panel_store *store);
   // `count` is a multiple of 8.
@@ -144,7 +150,7 @@ typedef struct {
 
 extern const orion_kernels orion_kernels_portable;
 #if defined(__x86_64__)
-extern const orion_kernels orion_kernels_avx2;
+extern const orion_kernels orion_kernels_avx2, orion_kernels_avx512;
 #endif
 // The table in use.
 const orion_kernels *orion_kernels_current(void);

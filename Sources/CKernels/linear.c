@@ -45,11 +45,11 @@ static void pack_block(const pack_job *job, size_t panel, size_t first, size_t t
     row_step = terms;
   }
   if (job->kind == ORION_PACKED_F32) {
-    kernels->pack(rows, row_step, 1, channels, terms, (float *)job->target + end);
+    kernels->pack(rows, row_step, 1, channels, terms, (float *)job->target + end, 0);
     return;
   }
   float *packed = orion_scratch(SCRATCH_PANELS, PANEL * terms * sizeof(float));
-  kernels->pack(rows, row_step, 1, channels, terms, packed);
+  kernels->pack(rows, row_step, 1, channels, terms, packed, 0);
   kernels->narrow(packed, (uint16_t *)job->target + end, PANEL * terms);
 }
 

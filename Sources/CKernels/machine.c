@@ -4,35 +4,54 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernels.h"
 
-static atomic_bool portable_wanted;
-
-static const orion_kernels *best_kernels(void) {
+static bool always(void) { return true; }
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-      __builtin_cpu_supports("f16c")) {
-    return &orion_kernels_avx2;
-  }
+static bool has_avx2(void) {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+}
+static bool has_avx512(void) {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+}
 #endif
-  return &orion_kernels_portable;
+
+// Best first.
+static const struct {
+  const orion_kernels *kernels;
+  bool (*runs_here)(void);
+} tables[] = {
+#if defined(__x86_64__)
+    {&orion_kernels_avx512, has_avx512},
+    {&orion_kernels_avx2, has_avx2},
+#endif
+    {&orion_kernels_portable, always},
+};
+
+static _Atomic(const orion_kernels *) current;
+
+bool orion_kernels_use(const char *name) {
+  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+    if (name != NULL && strcmp(name, tables[i].kernels->name) != 0) continue;
+    if (!tables[i].runs_here()) continue;
+    atomic_store_explicit(&current, tables[i].kernels, memory_order_relaxed);
+    return true;
+  }
+  return false;
 }
 
 const orion_kernels *orion_kernels_current(void) {
-  static _Atomic(const orion_kernels *) best;
-  if (atomic_load_explicit(&portable_wanted, memory_order_relaxed)) return &orion_kernels_portable;
-  const orion_kernels *found = atomic_load_explicit(&best, memory_order_relaxed);
-  if (found == NULL) {
-    found = best_kernels();
-    atomic_store_explicit(&best, found, memory_order_relaxed);
-  }
-  return found;
+  const orion_kernels *found = atomic_load_explicit(&current, memory_order_relaxed);
+  if (found != NULL) return found;
+  orion_kernels_use(NULL);
+  return atomic_load_explicit(&current, memory_order_relaxed);
 }
 
 const char *orion_kernels_name(void) { return orion_kernels_current()->name; }
-
-void orion_kernels_use_portable(bool portable) { atomic_store(&portable_wanted, portable); }
 
 // ---- scratch ----
 

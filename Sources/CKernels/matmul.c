@@ -15,8 +15,10 @@ static void matmul_task(void *context, size_t index) {
   const size_t batch = index / tasks;
   const float *a = args->a + args->a_offsets[batch], *b = args->b + args->b_offsets[batch];
   orion_product product = job->product;
-  product.weights = job->swapped ? a : b;
-  product.x = job->swapped ? b : a;
+  if (args->batch > 1) {
+    product.weights = job->swapped ? a : b;
+    product.x = job->swapped ? b : a;
+  }
   product.y = args->c + args->c_offsets[batch];
   orion_product_task(&product, &job->plan, index % tasks);
 }
@@ -61,6 +63,12 @@ void orion_matmul(const orion_matmul_args *args) {
   job.product.rounding = args->rounding;
   job.product.mac_limit = args->mac_limit;
   job.plan = orion_plan_product(&job.product, args->batch);
+  if (args->batch == 1) {
+    const float *a = args->a + args->a_offsets[0], *b = args->b + args->b_offsets[0];
+    job.product.weights = swapped ? a : b;
+    job.product.x = swapped ? b : a;
+    orion_product_pack(&job.product, &job.plan);
+  }
   const size_t tasks = job.plan.panel_blocks * job.plan.column_blocks;
   orion_run_tasks(args->batch * tasks, job.plan.work, matmul_task, &job);
 }

@@ -5,6 +5,8 @@
 #include "kernels.h"
 
 #define KERNELS_AVX2 0
+#define KERNELS_AVX512 0
+#define KERNELS_TILE_PANELS 1
 #define KERNELS_TABLE orion_kernels_portable
 #if defined(__aarch64__)
 #define KERNELS_NAME "neon"

@@ -8,43 +8,18 @@
 enum {
   TERM_BLOCK = 256,          // terms whose panel and tile of x stay in the first-level cache
   TERM_BLOCK_NARROW = 2048,  // the same when all columns are one tile and weights are read once
-  COLUMN_BLOCK = 120,
+  COLUMN_BLOCK = 240,
   PANEL_BLOCK = 32,
-  X_NEAR = 64,  // rows of x as short as this need no packing
+  X_NEAR = 64,   // rows of x as short as this need no packing
+  X_FAR = 256,   // columns of x as far apart as this do, although dense, if many panels use them
 };
-
-// ---- packing of x ----
-
-// Tiles of the columns: as even as possible, at most TILE_COLUMNS wide.
-static size_t tile_start(size_t columns, size_t tiles, size_t index) {
-  return columns * index / tiles;
-}
-
-// The tile's columns as x[k][width], dense.
-static void pack_tile(const float *x, size_t x_term, size_t x_column, size_t terms, size_t width,
-                      float *target) {
-  if (x_column == 1 && width == TILE_COLUMNS) {
-    for (size_t k = 0; k < terms; k++) {
-      memcpy(target + k * TILE_COLUMNS, x + k * x_term, TILE_COLUMNS * sizeof(float));
-    }
-    return;
-  }
-  for (size_t k = 0; k < terms; k++) {
-    for (size_t s = 0; s < width; s++) target[k * width + s] = x[k * x_term + s * x_column];
-  }
-}
-
-static bool x_needs_packing(const orion_product *product) {
-  if (product->x_term == 1) return false;
-  return product->x_term > X_NEAR || product->x_column != 1;
-}
 
 // ---- panels ----
 
 // Panels that one tile takes: few columns leave registers for more panels.
-static size_t panels_together(size_t columns) {
-  if (columns == 1) return 4;
-  return columns == 2 ? 2 : 1;
+static size_t panels_together(const orion_kernels *kernels, size_t columns) {
+  if (columns == 1) return PANELS_MAX;
+  return orion_max(columns == 2 ? 2 : 1, kernels->tile_panels);
 }
 
 // Panels of fp16 or bytes: widened here when several tiles use them, else by the tile.
@@ -60,11 +35,14 @@ static void find_narrow_panels(const orion_kernels *kernels, const orion_product
     return;
   }
   const size_t step = tile->terms * PANEL;
-  float *wide = orion_scratch(SCRATCH_PANELS, step * sizeof(float));
-  if (half) {
-    kernels->widen(halves, wide, step);
-  } else {
-    kernels->widen_bytes(bytes, wide, step);
+  float *wide = orion_scratch(SCRATCH_PANELS, tile->panels * step * sizeof(float));
+  for (size_t p = 0; p < tile->panels; p++) {
+    const size_t from = p * product->terms * PANEL;
+    if (half) {
+      kernels->widen(halves + from, wide + p * step, step);
+    } else {
+      kernels->widen_bytes(bytes + from, wide + p * step, step);
+    }
   }
   tile->weights = wide;
   tile->panel_step = step;
@@ -96,37 +74,39 @@ static void find_panels(const orion_kernels *kernels, const orion_product *produ
   }
   const size_t step = tile->terms * PANEL;
   float *packed = orion_scratch(SCRATCH_PANELS, tile->panels * step * sizeof(float));
-  for (size_t p = 0; p < tile->panels; p++) {
-    kernels->pack(start + p * PANEL * product->channel_step, product->channel_step,
-                  product->term_step, orion_min(PANEL, channels - p * PANEL), tile->terms,
-                  packed + p * step);
-  }
+  kernels->pack(start, product->channel_step, product->term_step,
+                orion_min(tile->panels * PANEL, channels), tile->terms, packed, step);
   tile->weights = packed;
   tile->panel_step = step;
 }
 
 // ---- a part ----
 
-// Packed weights that are wanted after those of a panel's block of terms; none for other weights.
+// Packed weights that are wanted after those of a block of terms; none for other weights.
 typedef struct {
   const char *start;
-  size_t bytes;
+  size_t bytes, panels, panel_bytes;
 } ahead;
 
 static ahead find_ahead(const orion_product *product, orion_product_part part, size_t panel,
-                        size_t first, size_t terms) {
+                        size_t together, size_t first, size_t terms) {
   static const size_t element[] = {
       [WEIGHTS_PANELS_F32] = sizeof(float),
       [WEIGHTS_PANELS_F16] = sizeof(uint16_t),
       [WEIGHTS_PANELS_I8] = sizeof(int8_t),
   };
   if (product->kind == WEIGHTS_STRIDED) return (ahead){0};
-  // The next panel, or the first one's next block.
-  const bool last = panel + 1 == part.panels;
-  const size_t next = part.panel + (last ? 0 : panel + 1), term = last ? first + terms : first;
+  // The next panels, or the first ones' next block.
+  const bool last = panel + together >= part.panels;
+  const size_t next = last ? 0 : panel + together, term = last ? first + terms : first;
   const size_t count = orion_min(terms, product->terms - term), size = element[product->kind];
-  const size_t start = (next * product->terms + term) * PANEL * size;
-  return (ahead){(const char *)product->weights + start, count * PANEL * size};
+  const size_t start = ((part.panel + next) * product->terms + term) * PANEL * size;
+  return (ahead){
+      .start = (const char *)product->weights + start,
+      .bytes = count * PANEL * size,
+      .panels = orion_min(together, part.panels - next),
+      .panel_bytes = product->terms * PANEL * size,
+  };
 }
 
 // A share of them, for each tile one, so that memory works while the tiles compute.
@@ -134,9 +114,35 @@ static void fetch_ahead(ahead wanted, size_t index, size_t shares) {
   enum { LINE = 64 };
   const size_t lines = orion_ceil_div(wanted.bytes, LINE);
   const size_t end = lines * (index + 1) / shares;
-  for (size_t line = lines * index / shares; line < end; line++) {
-    __builtin_prefetch(wanted.start + line * LINE, 0, 2);
+  for (size_t p = 0; p < wanted.panels; p++) {
+    for (size_t line = lines * index / shares; line < end; line++) {
+      __builtin_prefetch(wanted.start + p * wanted.panel_bytes + line * LINE, 0, 2);
+    }
   }
+}
+
+// The columns of x for a block of terms, in tiles.
+typedef struct {
+  const float *start;
+  size_t step;  // from a column to the next
+  bool packed;  // as pack_tiles does
+  size_t x_term, x_column;
+} tiled;
+
+static tiled find_tiles(const orion_kernels *kernels, const orion_product *product,
+                        orion_product_part part, size_t first, size_t terms) {
+  if (product->x_tiles) {
+    const float *start = product->x + part.column * product->terms;
+    return (tiled){.start = start, .step = product->terms, .packed = true};
+  }
+  const float *x = product->x + first * product->x_term + part.column * product->x_column;
+  const size_t term = product->x_term, column = product->x_column;
+  const bool many = part.panels > 2 * kernels->tile_panels;
+  const bool far = term == 1 ? many && column >= X_FAR : term > X_NEAR || column != 1;
+  if (!far) return (tiled){x, column, false, term, column};
+  float *packed = orion_scratch(SCRATCH_COLUMNS, part.columns * terms * sizeof(float));
+  kernels->pack_tiles(x, term, column, terms, part.columns, packed);
+  return (tiled){.start = packed, .step = terms, .packed = true};
 }
 
 // One block of terms: all panels of the part by all its tiles.
@@ -144,32 +150,23 @@ static void add_block(const orion_kernels *kernels, const orion_product *product
                       orion_product_part part, size_t first, size_t terms, bool fresh,
                       float *sums) {
   const size_t tiles = orion_ceil_div(part.columns, TILE_COLUMNS);
-  const float *x = product->x + first * product->x_term + part.column * product->x_column;
-  const bool packs = x_needs_packing(product);
-  if (packs) {
-    float *packed = orion_scratch(SCRATCH_COLUMNS, part.columns * terms * sizeof(float));
-    for (size_t t = 0; t < tiles; t++) {
-      const size_t start = tile_start(part.columns, tiles, t);
-      const size_t width = tile_start(part.columns, tiles, t + 1) - start;
-      pack_tile(x + start * product->x_column, product->x_term, product->x_column, terms, width,
-                packed + start * terms);
-    }
-    x = packed;
-  }
-  size_t together = panels_together(part.columns);
+  const tiled x = find_tiles(kernels, product, part, first, terms);
+  size_t together = panels_together(kernels, part.columns);
   for (size_t p = 0; p < part.panels; p += together) {
     if (together > part.panels - p) together = 1;
     orion_tile tile = {.terms = terms, .panels = together, .fresh = fresh};
     find_panels(kernels, product, part.panel + p, first, tiles == 1, &tile);
     tile.sums_panel = part.columns * PANEL;
-    const ahead wanted = tiles == 1 ? (ahead){0} : find_ahead(product, part, p, first, terms);
+    const ahead wanted =
+        tiles == 1 ? (ahead){0} : find_ahead(product, part, p, together, first, terms);
     for (size_t t = 0; t < tiles; t++) {
       fetch_ahead(wanted, t, tiles);
-      const size_t start = tile_start(part.columns, tiles, t);
-      tile.columns = tile_start(part.columns, tiles, t + 1) - start;
-      tile.x = x + start * (packs ? terms : product->x_column);
-      tile.x_term = packs ? tile.columns : product->x_term;
-      tile.x_column = packs ? 1 : product->x_column;
+      const size_t start = t * TILE_COLUMNS;
+      tile.columns = orion_min(TILE_COLUMNS, part.columns - start);
+      tile.x = x.start + start * x.step;
+      if (product->x_tiles) tile.x += first * tile.columns;
+      tile.x_term = x.packed ? tile.columns : x.x_term;
+      tile.x_column = x.packed ? 1 : x.x_column;
       tile.sums = sums + (p * part.columns + start) * PANEL;
       kernels->tile(&tile);
     }
@@ -187,23 +184,21 @@ void orion_product_add(const orion_product *product, orion_product_part part, si
 }
 
 void orion_product_store(const orion_product *product, orion_product_part part, const float *sums) {
-  const orion_kernels *kernels = orion_kernels_current();
-  for (size_t p = 0; p < part.panels; p++) {
-    const size_t channel = (part.panel + p) * PANEL;
-    const orion_panel_store store = {
-        .sums = sums + p * part.columns * PANEL,
-        .columns = part.columns,
-        .channels = orion_min(PANEL, product->channels - channel),
-        .scales = product->scales == NULL ? NULL : product->scales + channel,
-        .bias = product->bias == NULL ? NULL : product->bias + channel,
-        .y = product->y + channel * product->y_channel + part.column * product->y_column,
-        .y_channel = product->y_channel,
-        .y_column = product->y_column,
-        .rounding = product->rounding,
-        .mac_limit = product->mac_limit,
-    };
-    kernels->store(&store);
-  }
+  const size_t channel = part.panel * PANEL;
+  const orion_panel_store store = {
+      .sums = sums,
+      .sums_panel = part.columns * PANEL,
+      .columns = part.columns,
+      .channels = orion_min(part.panels * PANEL, product->channels - channel),
+      .scales = product->scales == NULL ? NULL : product->scales + channel,
+      .bias = product->bias == NULL ? NULL : product->bias + channel,
+      .y = product->y + channel * product->y_channel + part.column * product->y_column,
+      .y_channel = product->y_channel,
+      .y_column = product->y_column,
+      .rounding = product->rounding,
+      .mac_limit = product->mac_limit,
+  };
+  orion_kernels_current()->store(&store);
 }
 
 // ---- tasks ----

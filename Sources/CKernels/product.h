@@ -21,6 +21,7 @@ typedef struct {
   size_t channel_step, term_step;  // of strided weights, in elements
   const float *x;                  // x[k * x_term + s * x_column]
   size_t x_term, x_column;
+  bool x_tiles;  // instead: as pack_tiles packs all columns and all terms
   const float *scales, *bias;      // or NULL
   float *y;  // y[c * y_channel + s * y_column]
   size_t y_channel, y_column;
@@ -43,6 +44,9 @@ typedef struct {
 
 // `products`: how many of this shape will run together.
 orion_product_plan orion_plan_product(const orion_product *product, size_t products);
+// Packs, where several tasks would each pack it, an operand once for all of them, into memory of the
+// calling thread that the next call overwrites.
+void orion_product_pack(orion_product *product, const orion_product_plan *plan);
 // Runs task `index` of panel_blocks * column_blocks.
 void orion_product_task(const orion_product *product, const orion_product_plan *plan, size_t index);
 

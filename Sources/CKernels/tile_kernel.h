@@ -13,23 +13,58 @@ INLINE size_t weight_bytes(const orion_tile_weights type) {
   return type == TILE_F32 ? sizeof(float) : type == TILE_F16 ? sizeof(uint16_t) : sizeof(int8_t);
 }
 
-// Weight number `at` and the seven after it.
-INLINE float8 load_weights8(const orion_tile_weights type, const char *weights, size_t at) {
-  if (type == TILE_F16) return widen8((const uint16_t *)weights + at);
-  if (type == TILE_I8) return widen_bytes8((const int8_t *)weights + at);
-  return load8((const float *)weights + at);
+// The sixteen weights of one term of a panel, or sums for them.
+#if KERNELS_AVX512
+typedef struct {
+  float16 all;
+} panel16;
+INLINE panel16 panel_zero(void) { return (panel16){all16(0)}; }
+INLINE panel16 panel_load(const float *from) { return (panel16){load16(from)}; }
+INLINE void panel_store(float *to, panel16 value) { store16(to, value.all); }
+INLINE panel16 panel_weights(const orion_tile_weights type, const char *weights) {
+  if (type == TILE_F16) return (panel16){widen16((const uint16_t *)weights)};
+  if (type == TILE_I8) return (panel16){widen_bytes16((const int8_t *)weights)};
+  return panel_load((const float *)weights);
 }
+INLINE panel16 panel_fma(panel16 weights, float x, panel16 sum) {
+  return (panel16){fma16(weights.all, all16(x), sum.all)};
+}
+#else
+typedef struct {
+  float8 low, high;
+} panel16;
+INLINE panel16 panel_zero(void) { return (panel16){all8(0), all8(0)}; }
+INLINE panel16 panel_load(const float *from) { return (panel16){load8(from), load8(from + 8)}; }
+INLINE void panel_store(float *to, panel16 value) {
+  store8(to, value.low);
+  store8(to + 8, value.high);
+}
+INLINE panel16 panel_weights(const orion_tile_weights type, const char *weights) {
+  if (type == TILE_F16) {
+    const uint16_t *half = (const uint16_t *)weights;
+    return (panel16){widen8(half), widen8(half + 8)};
+  }
+  if (type == TILE_I8) {
+    const int8_t *bytes = (const int8_t *)weights;
+    return (panel16){widen_bytes8(bytes), widen_bytes8(bytes + 8)};
+  }
+  return panel_load((const float *)weights);
+}
+INLINE panel16 panel_fma(panel16 weights, float x, panel16 sum) {
+  const float8 value = all8(x);
+  return (panel16){fma8(weights.low, value, sum.low), fma8(weights.high, value, sum.high)};
+}
+#endif
 
 INLINE void run_tile(const orion_tile *tile, const int panels, const int columns,
                      const orion_tile_weights type, const bool dense) {
-  float8 sums[PANELS_MAX][TILE_COLUMNS][2];
+  panel16 sums[PANELS_MAX][TILE_COLUMNS];
 #pragma clang loop unroll(full)
   for (int p = 0; p < panels; p++) {
 #pragma clang loop unroll(full)
     for (int s = 0; s < columns; s++) {
       const float *start = tile->sums + (size_t)p * tile->sums_panel + (size_t)s * PANEL;
-      sums[p][s][0] = tile->fresh ? all8(0) : load8(start);
-      sums[p][s][1] = tile->fresh ? all8(0) : load8(start + 8);
+      sums[p][s] = tile->fresh ? panel_zero() : panel_load(start);
     }
   }
   const size_t bytes = weight_bytes(type);
@@ -40,20 +75,20 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
   __asm__("" : "+r"(far_x));
   const size_t x_column = dense ? 1 : tile->x_column, x_term = tile->x_term;
   for (size_t k = 0; k < tile->terms; k++) {
+    panel16 each[PANELS_MAX];
 #pragma clang loop unroll(full)
     for (int p = 0; p < panels; p++) {
       const char *from = weights + (size_t)p * panel_bytes;
       // Several streams of narrow weights outrun the processor's own prefetching.
       if (type != TILE_F32 && panels == PANELS_MAX) __builtin_prefetch(from + PREFETCH_BYTES);
-      const float8 low = load_weights8(type, from, 0), high = load_weights8(type, from, 8);
+      each[p] = panel_weights(type, from);
+    }
 #pragma clang loop unroll(full)
-      for (int s = 0; s < columns; s++) {
-        const float *x =
-            s < 3 || dense ? near_x + (size_t)s * x_column : far_x + (size_t)(s - 3) * x_column;
-        const float8 value = all8(*x);
-        sums[p][s][0] = fma8(low, value, sums[p][s][0]);
-        sums[p][s][1] = fma8(high, value, sums[p][s][1]);
-      }
+    for (int s = 0; s < columns; s++) {
+      const float *x =
+          s < 3 || dense ? near_x + (size_t)s * x_column : far_x + (size_t)(s - 3) * x_column;
+#pragma clang loop unroll(full)
+      for (int p = 0; p < panels; p++) sums[p][s] = panel_fma(each[p], *x, sums[p][s]);
     }
     weights += term_bytes;
     near_x += x_term;
@@ -63,25 +98,36 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
   for (int p = 0; p < panels; p++) {
 #pragma clang loop unroll(full)
     for (int s = 0; s < columns; s++) {
-      float *end = tile->sums + (size_t)p * tile->sums_panel + (size_t)s * PANEL;
-      store8(end, sums[p][s][0]);
-      store8(end + 8, sums[p][s][1]);
+      panel_store(tile->sums + (size_t)p * tile->sums_panel + (size_t)s * PANEL, sums[p][s]);
     }
   }
 }
 
 // Shapes with enough independent sums to hide the latency of the multiply-add, and few enough for
 // the registers. `dense`: the columns of x are next to each other.
-#define TILE_SHAPES(type, dense)                              \
-  switch (tile->panels * 8 + tile->columns) {                 \
-    case 1 * 8 + 1: return run_tile(tile, 1, 1, type, dense); \
-    case 1 * 8 + 2: return run_tile(tile, 1, 2, type, dense); \
-    case 1 * 8 + 3: return run_tile(tile, 1, 3, type, dense); \
-    case 1 * 8 + 4: return run_tile(tile, 1, 4, type, dense); \
-    case 1 * 8 + 5: return run_tile(tile, 1, 5, type, dense); \
-    case 1 * 8 + 6: return run_tile(tile, 1, 6, type, dense); \
-    case 2 * 8 + 2: return run_tile(tile, 2, 2, type, dense); \
-    case 4 * 8 + 1: return run_tile(tile, 4, 1, type, dense); \
+#define TILE_SHAPE(panels, columns, type, dense) \
+  case panels * 8 + columns: return run_tile(tile, panels, columns, type, dense);
+#if KERNELS_AVX512
+#define WIDE_TILE_SHAPES(type, dense) \
+  TILE_SHAPE(4, 2, type, dense)       \
+  TILE_SHAPE(4, 3, type, dense)       \
+  TILE_SHAPE(4, 4, type, dense)       \
+  TILE_SHAPE(4, 5, type, dense)       \
+  TILE_SHAPE(4, 6, type, dense)
+#else
+#define WIDE_TILE_SHAPES(type, dense)
+#endif
+#define TILE_SHAPES(type, dense)              \
+  switch (tile->panels * 8 + tile->columns) { \
+    TILE_SHAPE(1, 1, type, dense)             \
+    TILE_SHAPE(1, 2, type, dense)             \
+    TILE_SHAPE(1, 3, type, dense)             \
+    TILE_SHAPE(1, 4, type, dense)             \
+    TILE_SHAPE(1, 5, type, dense)             \
+    TILE_SHAPE(1, 6, type, dense)             \
+    TILE_SHAPE(2, 2, type, dense)             \
+    TILE_SHAPE(4, 1, type, dense)             \
+    WIDE_TILE_SHAPES(type, dense)             \
   }
 
 static void tile_dense(const orion_tile *tile) { TILE_SHAPES(TILE_F32, true) }
@@ -125,12 +171,20 @@ INLINE void transpose8(float8 rows[8]) {
   }
 }
 
+// Panels whose channels are next to each other in memory.
 static void pack_rows(const float *source, size_t term_step, size_t channels, size_t terms,
-                      float *target) {
-  const size_t tail = channels < 8 ? 0 : channels - 8;
+                      float *target, size_t panel_step) {
   for (size_t k = 0; k < terms; k++, source += term_step, target += PANEL) {
-    store8(target, load_part8(source, channels));
-    store8(target + 8, tail == 0 ? all8(0) : load_part8(source + 8, tail));
+    size_t c = 0;
+    float *panel = target;
+    for (; c + PANEL <= channels; c += PANEL, panel += panel_step) {
+      store8(panel, load8(source + c));
+      store8(panel + 8, load8(source + c + 8));
+    }
+    if (c == channels) continue;
+    const size_t rest = channels - c, tail = rest < 8 ? 0 : rest - 8;
+    store8(panel, load_part8(source + c, rest));
+    store8(panel + 8, tail == 0 ? all8(0) : load_part8(source + c + 8, tail));
   }
 }
 
@@ -145,7 +199,6 @@ static void pack_any(const float *source, size_t channel_step, size_t term_step,
 
 static void pack_panel(const float *source, size_t channel_step, size_t term_step, size_t channels,
                        size_t terms, float *target) {
-  if (channel_step == 1) return pack_rows(source, term_step, channels, terms, target);
   size_t done = 0;
   if (term_step == 1 && channels == PANEL) {
     for (; done + 8 <= terms; done += 8) {
@@ -163,6 +216,71 @@ static void pack_panel(const float *source, size_t channel_step, size_t term_ste
            target + done * PANEL);
 }
 
+static void pack_panels(const float *source, size_t channel_step, size_t term_step,
+                        size_t channels, size_t terms, float *target, size_t panel_step) {
+  if (channel_step == 1) {
+    return pack_rows(source, term_step, channels, terms, target, panel_step);
+  }
+  for (size_t c = 0; c < channels; c += PANEL, target += panel_step) {
+    pack_panel(source + c * channel_step, channel_step, term_step,
+               orion_min(PANEL, channels - c), terms, target);
+  }
+}
+
+// One tile of columns that are dense along the terms: squares are turned.
+static void turn_tile(const float *x, size_t x_column, size_t terms, float *target) {
+  size_t k = 0;
+  for (; k + 8 <= terms; k += 8) {
+    float8 rows[8] = {0};
+#pragma clang loop unroll(full)
+    for (size_t s = 0; s < TILE_COLUMNS; s++) rows[s] = load8(x + s * x_column + k);
+    transpose8(rows);
+    // Two values too many, which the next row takes the place of; the last one ends exactly.
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < 7; r++) store8(target + (k + r) * TILE_COLUMNS, rows[r]);
+    memcpy(target + (k + 7) * TILE_COLUMNS, &rows[7], TILE_COLUMNS * sizeof(float));
+  }
+  for (; k < terms; k++) {
+    for (size_t s = 0; s < TILE_COLUMNS; s++) target[k * TILE_COLUMNS + s] = x[s * x_column + k];
+  }
+}
+
+// Some terms of one tile.
+INLINE void pack_tile(const float *x, size_t x_term, size_t x_column, size_t terms, size_t width,
+                      float *target) {
+  if (x_column == 1 && width == TILE_COLUMNS) {
+    for (size_t k = 0; k < terms; k++) {
+      memcpy(target + k * TILE_COLUMNS, x + k * x_term, TILE_COLUMNS * sizeof(float));
+    }
+    return;
+  }
+  for (size_t k = 0; k < terms; k++) {
+    for (size_t s = 0; s < width; s++) target[k * width + s] = x[k * x_term + s * x_column];
+  }
+}
+
+static void pack_tiles(const float *x, size_t x_term, size_t x_column, size_t terms,
+                       size_t columns, float *target) {
+  enum { ROWS = 8 };  // rows of x that are read together
+  const size_t whole = x_term == 1 ? columns / TILE_COLUMNS * TILE_COLUMNS : 0;
+  for (size_t start = 0; start < whole; start += TILE_COLUMNS) {
+    turn_tile(x + start * x_column, x_column, terms, target + start * terms);
+  }
+  for (size_t first = 0; first < terms; first += ROWS) {
+    const size_t rows = orion_min(ROWS, terms - first);
+    for (size_t start = whole; start < columns; start += TILE_COLUMNS) {
+      const size_t width = orion_min(TILE_COLUMNS, columns - start);
+      const float *from = x + first * x_term + start * x_column;
+      float *to = target + start * terms + first * width;
+      if (rows == ROWS) {
+        pack_tile(from, x_term, x_column, ROWS, width, to);
+      } else {
+        pack_tile(from, x_term, x_column, rows, width, to);
+      }
+    }
+  }
+}
+
 // ---- finished sums ----
 
 INLINE float8 finish8(float8 sum, float8 scale, float8 bias, orion_rounding rounding,
@@ -175,27 +293,32 @@ INLINE float8 finish8(float8 sum, float8 scale, float8 bias, orion_rounding roun
   return select8(abs8(rounded) >= limit, (float8)infinite, rounded);
 }
 
+INLINE float8 scales_at(const orion_panel_store *store, size_t channel, size_t channels) {
+  return store->scales == NULL ? all8(1) : load_part8(store->scales + channel, channels);
+}
+
+// A sum of -0 stays -0 without a bias.
+INLINE float8 biases_at(const orion_panel_store *store, size_t channel, size_t channels) {
+  return store->bias == NULL ? all8(-0.f) : load_part8(store->bias + channel, channels);
+}
+
+INLINE const float *sums_at(const orion_panel_store *store, size_t channel, size_t column) {
+  return store->sums + channel / PANEL * store->sums_panel + column * PANEL + channel % PANEL;
+}
+
 // Up to eight columns of up to eight channels.
 static void store_square(const orion_panel_store *store, size_t first_channel,
                          size_t first_column) {
   const size_t channels = orion_min(8, store->channels - first_channel);
   const size_t columns = orion_min(8, store->columns - first_column);
-  const float8 none = all8(0);
-  const bool has_bias = store->bias != NULL;
-  const float8 bias = has_bias ? load_part8(store->bias + first_channel, channels) : none;
-  const float8 scale =
-      store->scales == NULL ? all8(1) : load_part8(store->scales + first_channel, channels);
-  const float *sums = store->sums + first_column * PANEL + first_channel;
+  const float8 bias = biases_at(store, first_channel, channels);
+  const float8 scale = scales_at(store, first_channel, channels);
+  const float *sums = sums_at(store, first_channel, first_column);
   float *y = store->y + first_channel * store->y_channel + first_column * store->y_column;
   float8 rows[8];
   for (size_t s = 0; s < 8; s++) {
-    const float8 sum = s < columns ? load8(sums + s * PANEL) : none;
-    // A sum of -0 stays -0 without a bias.
-    rows[s] = finish8(sum, scale, has_bias ? bias : -none, store->rounding, store->mac_limit);
-  }
-  if (store->y_channel == 1) {
-    for (size_t s = 0; s < columns; s++) store_part8(y + s * store->y_column, rows[s], channels);
-    return;
+    const float8 sum = s < columns ? load8(sums + s * PANEL) : all8(0);
+    rows[s] = finish8(sum, scale, bias, store->rounding, store->mac_limit);
   }
   transpose8(rows);
   for (size_t c = 0; c < channels; c++) {
@@ -208,7 +331,29 @@ static void store_square(const orion_panel_store *store, size_t first_channel,
   }
 }
 
-static void store_panel(const orion_panel_store *store) {
+// All channels of a column, which are next to each other, before the next column: few pages of the
+// result are in use at a time.
+INLINE void store_columns(const orion_panel_store *store, const bool plain) {
+  for (size_t s = 0; s < store->columns; s++) {
+    float *y = store->y + s * store->y_column;
+    for (size_t c = 0; c < store->channels; c += 8) {
+      const size_t channels = orion_min(8, store->channels - c);
+      const float8 sum = load8(sums_at(store, c, s));
+      const float8 value = plain ? sum
+                                 : finish8(sum, scales_at(store, c, channels),
+                                           biases_at(store, c, channels), store->rounding,
+                                           store->mac_limit);
+      store_part8(y + c, value, channels);
+    }
+  }
+}
+
+static void store_panels(const orion_panel_store *store) {
+  if (store->y_channel == 1) {
+    const bool plain =
+        store->scales == NULL && store->bias == NULL && store->rounding == ORION_ROUND_NONE;
+    return plain ? store_columns(store, true) : store_columns(store, false);
+  }
   for (size_t c = 0; c < store->channels; c += 8) {
     for (size_t s = 0; s < store->columns; s += 8) store_square(store, c, s);
   }

@@ -1,7 +1,8 @@
-// Vectors of eight floats and of four doubles, written once: avx2.c and portable.c compile the
-// same text for different machines and get the same bits. It knows no kernel.
+// Vectors of eight floats and of four doubles, written once: avx2.c, avx512.c and portable.c compile
+// the same text for different machines and get the same bits. It knows no kernel.
 //
-// KERNELS_AVX2 is defined by avx2.c, which also gives every function the target.
+// KERNELS_AVX2 and KERNELS_AVX512 are defined by the files that include this, which also give every
+// function the target.
 #ifndef ORION_VECTOR_H
 #define ORION_VECTOR_H
 #include <string.h>
@@ -140,6 +141,24 @@ INLINE float8 widen_bytes8(const int8_t *source) {
   typedef int8_t bytes8 __attribute__((vector_size(8), aligned(1), may_alias));
   return __builtin_convertvector(__builtin_convertvector(*(const bytes8 *)source, int8), float8);
 }
+
+// ---- sixteen at once ----
+
+#if KERNELS_AVX512
+typedef float float16 __attribute__((vector_size(64)));
+typedef float loose16 __attribute__((vector_size(64), aligned(4), may_alias));
+INLINE float16 load16(const float *source) { return *(const loose16 *)source; }
+INLINE void store16(float *target, float16 value) { *(loose16 *)target = value; }
+INLINE float16 all16(float x) { return (float16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+INLINE float16 fma16(float16 a, float16 b, float16 c) { return __builtin_elementwise_fma(a, b, c); }
+INLINE float16 widen16(const uint16_t *source) {
+  return (float16)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)source));
+}
+INLINE float16 widen_bytes16(const int8_t *source) {
+  const __m128i bytes = _mm_loadu_si128((const __m128i *)source);
+  return (float16)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
+}
+#endif
 
 // ---- floats and doubles ----
 

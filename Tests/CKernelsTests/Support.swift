@@ -51,13 +51,10 @@ let allHalves: [Float] = (0...UInt16.max).map { Float(Float16(bitPattern: $0)) }
 /// Rounds a double to fp16 once.
 func roundedOnce(_ value: Double) -> Float { Float(Float16(value)) }
 
-/// Runs the body with the best kernels and with the portable ones.
+/// Runs the body with each of the kernels that this processor has.
 func withEachTable(_ body: (String) -> Void) {
-  for portable in [false, true] {
-    orion_kernels_use_portable(portable)
-    body(String(cString: orion_kernels_name()))
-  }
-  orion_kernels_use_portable(false)
+  for name in ["avx512", "avx2", "neon", "c"] where orion_kernels_use(name) { body(name) }
+  orion_kernels_use(nil)
 }
 
 /// Runs the body on pools of several sizes.

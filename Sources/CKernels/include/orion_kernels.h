@@ -251,10 +251,11 @@ void orion_sha256_finish(orion_sha256 *hash, uint8_t digest[32]);
 // ---- machine (machine.c)
 // ----------------------------------------------------------------------------
 
-// "avx2", "neon" or "c": the kernels in use.
+// "avx512", "avx2", "neon" or "c": the kernels in use.
 const char *orion_kernels_name(void);
-// Forces the plain C kernels, for tests that compare the two.
-void orion_kernels_use_portable(bool portable);
+// Uses the kernels of this name from now on, or with NULL the best ones, for tests that compare
+// them: all give the same bits. False, and nothing happens, where the processor has none such.
+bool orion_kernels_use(const char *name);
 
 #ifdef __cplusplus
 }
