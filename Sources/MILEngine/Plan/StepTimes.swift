@@ -47,7 +47,8 @@ final class StepTimes: Sendable {
     guard total > 0, let file = fopen(path, "a") else { return }
     defer { fclose(file) }
     let calls = measured.map(\.calls).max() ?? 1
-    var text = "\(name): \(calls) calls, \(Self.text(Double(total) / 1e6 / Double(calls))) ms each\n"
+    let average = Self.text(Double(total) / 1e6 / Double(calls))
+    var text = "\(name): \(calls) calls, \(average) ms each\n"
     for (row, label) in zip(measured, labels) where row.calls > 0 {
       let each = Double(row.nanoseconds) / Double(row.calls)
       let share = Self.text(100 * Double(row.nanoseconds) / Double(total))
