@@ -107,7 +107,11 @@ def test_divergence_is_noticed_and_ordinary_noise_is_not() -> None:
     ordinary = Divergence()
     for step in range(200):
         assert ordinary.note(5 * 0.99**step + 0.3 * (step % 3)) is None
-    assert not ordinary.is_doubtful
+        assert not ordinary.is_doubtful
+    uneven = Divergence()
+    for step in range(200):
+        assert uneven.note(0.4 if step == 0 else 1.3 + 0.2 * (step % 2)) is None
+        assert not uneven.is_doubtful, "the first batch was an easy one"
     climbing = Divergence()
     said = [climbing.note(5 + step) for step in range(60)]
     assert said[0] is None and "climbed" in (said[-1] or "") and climbing.is_doubtful

@@ -102,9 +102,10 @@ def run(arguments: argparse.Namespace) -> int:
                 if interrupt.came:
                     break
         if interrupt.came and trainer.step_done < trainer.settings.iters:
-            trainer.save()
+            saved = trainer.save()
+            state = "which is saved" if saved else "whose loss is too high to be worth saving"
             say(
-                f"Stopped after step {trainer.step_done}, which is saved. Go on with: orion train"
+                f"Stopped after step {trainer.step_done}, {state}. Go on with: orion train"
                 f" --resume --output {output}"
             )
             return 128 + signal.SIGINT
