@@ -144,6 +144,15 @@ def test_the_engines_programs_give_the_same_gradients(name: str, facts: dict[str
     assert_like(step_of(plan, tensors, ids).gradients, expected, 5e-6)
 
 
+@pytest.mark.parametrize("limit", ["axis_width_max", "axis_channels_max", "matmul_inner_max"])
+def test_the_head_comes_in_tiles_of_the_smallest_limit(limit: str) -> None:
+    family, config = shape("llama")
+    facts = WIDE | {"limits": LIMITS | {limit: 256}}
+    slots = plan_for(family, config, facts).slots
+    assert [slots[f"logits:{tile}"].shape[1] for tile in range(2)] == [256, 32]
+    assert "logits:2" not in slots
+
+
 def test_the_simulator_takes_odd_shapes(tmp_path: Path) -> None:
     facts = profile("m4-macos15")
     for name in ("biases", "narrow"):

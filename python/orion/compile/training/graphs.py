@@ -102,9 +102,9 @@ def drop_unread(graph: Graph) -> None:
 
 
 def head_graph(family: Any, config: Any, size: Size, profile: Any) -> Graph:
-    """From the last stream to logits, in tiles that the profile takes as an inner axis too."""
-    limits = profile["limits"]
-    tile = min(limits["axis_channels_max"], limits["matmul_inner_max"])
+    """From the last stream to logits, in tiles that the profile takes as every axis they are."""
+    names = ("axis_channels_max", "axis_width_max", "matmul_inner_max")
+    tile = min(profile["limits"][name] for name in names)
     graph: Graph = family.head(config, size.columns, tile)
     graph.name = "head"
     return graph
