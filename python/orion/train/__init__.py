@@ -3,6 +3,7 @@
 from .checkpoint import FOLDER as CHECKPOINTS
 from .divergence import DivergedError
 from .ending import finish, settings_of, write_settings
+from .lora import Lora
 from .metrics import read_metrics
 from .settings import Settings, read_config
 from .trainer import Trainer
@@ -10,6 +11,7 @@ from .trainer import Trainer
 __all__ = [
     "CHECKPOINTS",
     "DivergedError",
+    "Lora",
     "Settings",
     "Trainer",
     "finish",

@@ -1,7 +1,8 @@
 """Checkpoints of a run: a model directory that anything loads, with what going on takes besides.
 
     RUN/checkpoints/step-00000100/
-        config.json, model.safetensors, tokenizer files   the model, in fp32
+        config.json, model.safetensors, tokenizer files   the model, in fp32; or
+        adapter_config.json, adapter_model.safetensors    the adapters that learn beside it
         optimizer.safetensors                             first/KEY and second/KEY, the moments
         training.json                                     step, data position, loss scale, settings
 
@@ -21,16 +22,17 @@ from typing import Any
 
 import numpy as np
 
-from ..compile import Source, find_family
 from ..compile.files import new_directory
 from ..errors import OrionError
 from ..weights import safetensors
+from .json_file import write_json
+from .learnt import Learnt
 from .parameters import Parameters
 
 FORMAT = 1
 FOLDER = "checkpoints"
 STATE = "training.json"
-MODEL, OPTIMIZER, CONFIG = "model.safetensors", "optimizer.safetensors", "config.json"
+OPTIMIZER = "optimizer.safetensors"
 NAME = re.compile(r"step-(\d{8,})\Z")
 LEFTOVER = re.compile(r"\.step-\d+\.(new|old)-")
 
@@ -51,34 +53,20 @@ class Saved:
         return self.state.get("val_loss")
 
 
-def save(
-    run: Path,
-    source: Source,
-    parameters: Parameters,
-    state: Mapping[str, Any],
-    tokenizer_files: tuple[Path, ...] = (),
-) -> Path:
+def save(run: Path, learnt: Learnt, parameters: Parameters, state: Mapping[str, Any]) -> Path:
     """Writes the checkpoint of `state["step"]`; OrionError when the disk has no room for it."""
     target = run / FOLDER / f"step-{state['step']:08d}"
     with parameters.held(), new_directory(target) as new:
-        write_json(new / CONFIG, source.checkpoint.config)
-        named = parameters.named()
-        safetensors.write(new / MODEL, source.family.restore(source.config, named))
+        learnt.write(new, parameters.named())
         moments = {
             f"{name}/{key}": array
             for name, arena in (("first", parameters.first), ("second", parameters.second))
             for key, array in parameters.named(arena).items()
         }
         safetensors.write(new / OPTIMIZER, moments)
-        for path in tokenizer_files:
-            shutil.copyfile(path, new / path.name)
         files = {path.name: path.stat().st_size for path in sorted(new.iterdir())}
         write_json(new / STATE, {"format": FORMAT, **state, "files": files})
     return target
-
-
-def write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def saved(run: Path) -> list[Saved]:
@@ -132,41 +120,19 @@ def read(directory: Path) -> Saved:
     return Saved(directory, state)
 
 
-def load(checkpoint: Saved, source: Source, parameters: Parameters) -> None:
+def load(checkpoint: Saved, learnt: Learnt, parameters: Parameters) -> None:
     """Masters and moments; OrionError when they are another model's."""
     directory = checkpoint.directory
-    config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
-    check_model(directory, config, source.checkpoint.config)
-    family, read_config = find_family(config)
-    tensors = family.rename(read_config, safetensors.read(directory / MODEL))
+    layouts = parameters.plan.parameters
+    adapters = learnt.adapters is not None
+    keys = {key: row.shape for key, row in layouts.items() if row.adapter or not adapters}
+    parameters.load(learnt.read(directory, keys))
     moments = safetensors.read(directory / OPTIMIZER)
-    for key in parameters.plan.parameters:
-        if key not in tensors:
-            raise OrionError(f"{directory / MODEL}: lacks {key}; it is another model's checkpoint")
-    parameters.load({key: np.asarray(tensors[key]) for key in parameters.plan.parameters})
     for name, arena in (("first", parameters.first), ("second", parameters.second)):
         for key in parameters.trainable:
             if f"{name}/{key}" not in moments:
                 raise OrionError(f"{directory / OPTIMIZER}: lacks {name}/{key}")
-            layout = parameters.plan.parameters[key]
-            arena[key][...] = layout.to_stored(np.asarray(moments[f"{name}/{key}"]))
-
-
-def check_model(directory: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
-    names = sorted(set(theirs) | set(ours))
-    differing = [
-        f"{name} is {theirs.get(name)!r} there and {ours.get(name)!r} here"
-        for name in names
-        if plain(theirs.get(name)) != plain(ours.get(name))
-    ]
-    if differing:
-        raise OrionError(
-            f"{directory}: is the checkpoint of another model: {'; '.join(differing[:3])}"
-        )
-
-
-def plain(value: Any) -> Any:
-    return json.loads(json.dumps(value))
+            arena[key][...] = layouts[key].to_stored(np.asarray(moments[f"{name}/{key}"]))
 
 
 def prune(run: Path, keep: int) -> None:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..compile.files import explained, new_directory
 from ..errors import OrionError
-from ..weights import safetensors
-from ..weights.lazy import LazyTensor
-from .checkpoint import CONFIG, MODEL, write_json
+from .json_file import write_json
+from .lora import Lora
 from .settings import Settings
 from .trainer import Trainer
 
@@ -29,7 +25,7 @@ def write_settings(trainer: Trainer, chosen: dict[str, Any]) -> None:
     path = trainer.run.path / SETTINGS
     temporary = path.with_name(f".{path.name}.new")
     with explained(path):
-        write_json(temporary, {**chosen, **trainer.settings.to_json()})
+        write_json(temporary, {**chosen, **trainer.settings.to_json(), **trainer.learnt.to_json()})
         temporary.replace(path)
 
 
@@ -41,7 +37,8 @@ def settings_of(run: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise OrionError(f"{path}: cannot be read: {error}") from None
-    known = {field.name for field in fields(Settings)} | {"model", "preset", "data", "device"}
+    known = {field.name for kind in (Settings, Lora) for field in fields(kind)}
+    known |= {"model", "preset", "data", "device"}
     return {name: value for name, value in content.items() if name in known}
 
 
@@ -66,22 +63,7 @@ def finish(trainer: Trainer) -> dict[str, Any]:
 
 
 def export(trainer: Trainer, directory: Path) -> Path:
-    """A model directory under Hugging Face's names, in the dtypes that the model came in."""
-    source, parameters = trainer.source, trainer.learner.parameters
-    with parameters.held(), new_directory(directory) as new:
-        named = source.family.restore(source.config, parameters.named())
-        given = source.given
-        tensors = {name: as_given(name, named[name], given) for name in named}
-        write_json(new / CONFIG, source.checkpoint.config)
-        safetensors.write(new / MODEL, tensors)
-        for path in trainer.data.tokenizer.files:
-            shutil.copyfile(path, new / path.name)
+    """The model, or the adapters, as others read them."""
+    with trainer.learner.parameters.held(), new_directory(directory) as new:
+        trainer.learnt.finish(new, trainer.learner.parameters.named())
     return directory
-
-
-def as_given(name: str, array: np.ndarray, given: Any) -> LazyTensor:
-    """The numbers as the source's dtype; bf16 is rounded when it is written."""
-    dtype = getattr(given.get(name), "dtype", "fp32")
-    dtype = dtype if dtype in ("fp16", "bf16") else "fp32"
-    kind = np.float16 if dtype == "fp16" else np.float32
-    return LazyTensor(array.shape, dtype, lambda: np.asarray(array, kind), name, name)

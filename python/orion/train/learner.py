@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..compile import Source
 from ..compile.training import make_training_plan
 from ..data import Batch
+from ..errors import UsageError
 from ..runtime import Device
 from .executor import Executor
+from .learnt import Learnt
 from .loss_scale import LossScale
 from .machine import DeviceMachine
 from .optimizer import gradient_norm, update
@@ -46,16 +47,17 @@ class Learner:
     Call `begin` once, after `parameters` have the numbers to go on from.
     """
 
-    def __init__(self, source: Source, device: Device, sequence: int, settings: Settings) -> None:
-        self.source, self.device, self.settings = source, device, settings
+    def __init__(self, learnt: Learnt, device: Device, sequence: int, settings: Settings) -> None:
+        self.learnt, self.device, self.settings = learnt, device, settings
         self.sequence = sequence
         self.machine = DeviceMachine(device)
         self.plan = make_training_plan(
-            source.family,
-            source.config,
+            learnt.source.family,
+            learnt.source.config,
             self.machine.profile,
             sequence=sequence,
             batch=settings.batch_size,
+            adapters=learnt.adapters,
         )
         self.loss_scale = self._first_scale()
         self.updates = 0
@@ -72,9 +74,17 @@ class Learner:
 
     # ---- ways of changing weights ----
 
-    def prepare(self, asked: str, tensors: Mapping[str, Any]) -> None:
-        """Memory for the parameters, holding `tensors`, as the asked way of updates wants it."""
+    def prepare(self, asked: str) -> None:
+        """Memory with the first numbers of the parameters, as the asked way of updates wants it.
+
+        Adapters are inputs of every plan, so no other way is theirs.
+        """
+        if self.learnt.adapters is not None:
+            if asked not in ("auto", Inputs.name):
+                raise UsageError(f"Adapters are inputs; --weight-update {asked} is for weights.")
+            asked = Inputs.name
         self._way, note = choose(asked, self.machine, self.plan)
+        tensors = self.learnt.first(self.settings.seed)
         self.notes += [note] if note else []
         self.parameters = Parameters(plan_for(self._way, self.plan), self.machine, tensors)
 
@@ -90,6 +100,7 @@ class Learner:
             self.strategy.programs,
             # On `cpu` the device's threads are the host's.
             overlaps=self.device.kind != "cpu",
+            dropout=self.learnt.adapters.dropout if self.learnt.adapters else 0.0,
             seed=self.settings.seed,
         )
 
@@ -119,16 +130,14 @@ class Learner:
         norm = gradient_norm(self.parameters) if is_finite else math.inf
         return Gradients(loss, targets, norm)
 
-    def verify(self, step: int, batches: Sequence[Batch], targets: int) -> dict[str, Any]:
-        """Holds the gradients against fp32: what a line of metrics says of them.
+    def verify(self, step: int, batches: Sequence[Batch], first: int) -> dict[str, Any]:
+        """Holds the gradients of `batches` against fp32: what a line of metrics says of them.
 
         PartedError beyond the bound.
         """
         if self._verifier is None:
-            self._verifier = Verifier(
-                self.source, self.device, self.sequence, self.settings.batch_size
-            )
-        errors = self._verifier.errors(self.parameters, batches, targets)
+            self._verifier = Verifier(self.learnt, self.device, self.sequence, self.settings)
+        errors = self._verifier.errors(self.parameters, batches, first)
         self.gradient_errors.append(errors)
         if step == self.settings.verify:
             verifier, self._verifier = self._verifier, None

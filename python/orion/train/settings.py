@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OrionError, UsageError
+from .lora import Lora
 from .schedule import SCHEDULES
 
 STRATEGIES = ("auto", "inputs", "reload", "recompile")
@@ -143,7 +144,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
 
 def from_keys(content: Mapping[str, Any]) -> dict[str, Any]:
     """Names as here, values of the right types."""
-    types = {field.name: field.type for field in fields(Settings)}
+    types = {field.name: field.type for kind in (Settings, Lora) for field in fields(kind)}
     found: dict[str, Any] = {}
     for given, value in content.items():
         name = ALIASES.get(str(given).replace("-", "_"), str(given).replace("-", "_"))
@@ -151,11 +152,27 @@ def from_keys(content: Mapping[str, Any]) -> dict[str, Any]:
             found |= from_mlx_schedule(value)
         elif name in OUTER:
             found[name] = value
+        elif name == "lora_parameters" and isinstance(value, Mapping):
+            found |= from_lora_parameters(value)
         elif name in types:
             found[name] = typed(name, str(types[name]), value)
         else:
             raise UsageError(f"there is no setting {given}; known are {', '.join(types)}")
     return found
+
+
+def from_lora_parameters(content: Mapping[str, Any]) -> dict[str, Any]:
+    """mlx_lm's {keys, rank, alpha or scale, dropout}; its scale is alpha / rank."""
+    found = {name: content[name] for name in ("rank", "alpha", "dropout") if name in content}
+    unknown = sorted(set(content) - {*found, "keys", "scale"})
+    if unknown:
+        raise UsageError(f"lora_parameters: there is no {unknown[0]}")
+    if "scale" in content:
+        found["alpha"] = float(content["scale"]) * int(content.get("rank", Lora.rank))
+    if content.get("keys"):
+        names = dict.fromkeys(str(key).rsplit(".", 1)[-1] for key in content["keys"])
+        found["target_modules"] = ",".join(names)
+    return from_keys(found)
 
 
 def typed(name: str, kind: str, value: Any) -> Any:

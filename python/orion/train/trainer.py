@@ -21,6 +21,8 @@ from . import checkpoint
 from .checkpoint import Saved
 from .divergence import DivergedError, Divergence
 from .learner import Gradients, Learner
+from .learnt import AdaptersAlone, Learnt, WholeModel
+from .lora import Lora
 from .metrics import METRICS, MetricsFile, current_memory, peak_memory
 from .rundirectory import RunDirectory
 from .schedule import learning_rate
@@ -35,7 +37,8 @@ OVERFLOWS_MAX = 20
 class Trainer:
     """Everything of one run. `output` receives metrics and checkpoints; None: nothing is kept.
 
-    `model` or `preset` as in `open_source`; `resume` takes up the last checkpoint of `output`.
+    `model` or `preset` as in `open_source`; `resume` takes up the last checkpoint of `output`. With
+    `lora` adapters learn and the model stays.
     Errors: UsageError for settings, OrionError for data, model, device or checkpoint.
     """
 
@@ -50,6 +53,7 @@ class Trainer:
         device: str | Device = "auto",
         cache_dir: str | os.PathLike[str] | None = None,
         settings: Settings | None = None,
+        lora: Lora | None = None,
         **options: Any,
     ) -> None:
         if data is None:
@@ -62,9 +66,15 @@ class Trainer:
         )
         self.sequence = self._sequence_length()
         self.data = self._open_data(Path(data))
+        files = self.data.tokenizer.files
+        self.learnt: Learnt = (
+            WholeModel(self.source, files)
+            if lora is None
+            else AdaptersAlone(self.source, files, lora, None if model is None else str(model))
+        )
         self._closes_device = not isinstance(device, Device)
         self.device = device if isinstance(device, Device) else Device(device, cache_dir=cache_dir)
-        self.learner = Learner(self.source, self.device, self.sequence, self.settings)
+        self.learner = Learner(self.learnt, self.device, self.sequence, self.settings)
         self.notes = self.learner.notes
         self.notes += self._first_notes()
         self.divergence = Divergence()
@@ -112,9 +122,9 @@ class Trainer:
         asked = self.settings.weight_update
         if asked == "auto" and resumed:
             asked = resumed.state["weight_update"]
-        self.learner.prepare(asked, self.source.checkpoint.tensors)
+        self.learner.prepare(asked)
         if resumed:
-            checkpoint.load(resumed, self.source, self.learner.parameters)
+            checkpoint.load(resumed, self.learnt, self.learner.parameters)
             self._load(resumed.state)
         self.learner.begin()
 
@@ -126,11 +136,12 @@ class Trainer:
         before = learner.machine.counters()
         batches = [self.batches.next() for _ in range(self.settings.grad_accumulation_steps)]
         scale = learner.loss_scale.value
-        found = learner.gradients(batches, self.step_done * len(batches))
+        first = self.step_done * len(batches)
+        found = learner.gradients(batches, first)
         self.step_done += 1
         verified = {}
         if self.step_done <= self.settings.verify and found.is_finite:
-            verified = learner.verify(self.step_done, batches, found.targets)
+            verified = learner.verify(self.step_done, batches, first)
         rate = self.learning_rate(self.step_done)
         update_begun = time.perf_counter()
         if found.is_finite:
@@ -246,10 +257,7 @@ class Trainer:
         target = self.run.path / checkpoint.FOLDER / f"step-{self.step_done:08d}"
         if target.is_dir():
             return target
-        files = self.data.tokenizer.files
-        path = checkpoint.save(
-            self.run.path, self.source, self.learner.parameters, self.state(), files
-        )
+        path = checkpoint.save(self.run.path, self.learnt, self.learner.parameters, self.state())
         checkpoint.prune(self.run.path, self.settings.keep)
         return path
 

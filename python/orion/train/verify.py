@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ..compile import Source
 from ..compile.training import make_training_plan
 from ..data import Batch
 from ..errors import OrionError
 from ..runtime import Device, profile
 from .executor import Executor
+from .learnt import Learnt
 from .machine import DeviceMachine, Machine, NumpyMachine
 from .parameters import Parameters
+from .settings import Settings
 from .strategy import Inputs
 
 # Largest relative L2 error of a parameter's gradient, where a device computes in fp16 and in fp32.
@@ -32,28 +33,46 @@ class PartedError(OrionError):
 class Verifier:
     """Computes a step's gradients a second time, from the same masters and batches."""
 
-    def __init__(self, source: Source, device: Device, sequence: int, batch: int) -> None:
+    def __init__(self, learnt: Learnt, device: Device, sequence: int, settings: Settings) -> None:
+        source = learnt.source
         is_fp32 = profile(device.profile)["arithmetic"]["storage"] == "declared"
         self.bound = BOUND_FP32 if is_fp32 else BOUND_FP16
         self.name = "numpy" if is_fp32 else "cpu"
         self._machine: Machine = NumpyMachine() if is_fp32 else DeviceMachine(Device("cpu"))
         plan = make_training_plan(
-            source.family, source.config, profile("cpu"), sequence=sequence, batch=batch
+            source.family,
+            source.config,
+            profile("cpu"),
+            sequence=sequence,
+            batch=settings.batch_size,
+            adapters=learnt.adapters,
         )
-        self._parameters = Parameters(plan, self._machine, source.checkpoint.tensors, learns=False)
+        first = learnt.first(settings.seed)
+        self._parameters = Parameters(plan, self._machine, first, learns=False)
         self._strategy = Inputs(plan, self._machine, self._parameters)
-        self._executor = Executor(plan, self._machine, self._parameters, self._strategy.programs)
+        self._executor = Executor(
+            plan,
+            self._machine,
+            self._parameters,
+            self._strategy.programs,
+            dropout=learnt.adapters.dropout if learnt.adapters else 0.0,
+            seed=settings.seed,
+        )
 
     def errors(
-        self, parameters: Parameters, batches: Sequence[Batch], targets: int
+        self, parameters: Parameters, batches: Sequence[Batch], first: int
     ) -> dict[str, float]:
-        """Of each parameter's gradient, relative; `parameters` still have what made it."""
+        """Of each parameter's gradient, relative; `parameters` still have what made it.
+
+        `first` is the number of the first batch in the run.
+        """
         with parameters.held():
             self._parameters.load(parameters.named())
         self._strategy.write_all(self._parameters)
         self._executor.begin()
-        for batch in batches:
-            self._executor.run(batch, 1.0, targets)
+        targets = max(1, sum(batch.tokens for batch in batches))
+        for number, batch in enumerate(batches, first):
+            self._executor.run(batch, 1.0, targets, number)
         self._executor.finish()
         found = parameters.named(parameters.gradients)
         return relative_errors(found, self._parameters.named(self._parameters.gradients))

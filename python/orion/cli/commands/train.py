@@ -34,6 +34,14 @@ FLAGS: tuple[tuple[str, type, str], ...] = (
     ("weight-update", str, "auto, inputs, reload or recompile (default: auto)"),
     ("verify", int, "check the gradients of the first N steps against fp32 (default: 0)"),
 )
+# Of `orion lora` alone.
+ADAPTER_FLAGS: tuple[tuple[str, type, str], ...] = (
+    ("rank", int, "of the adapters' matrices (default: 8)"),
+    ("alpha", float, "their product is multiplied by alpha / rank (default: 16)"),
+    ("dropout", float, "share of the adapters' inputs that a step leaves out (default: 0)"),
+    ("target-modules", str, "NAME,...: the layers they change (default: q_proj,v_proj)"),
+    ("num-layers", int, "from the last one; -1: all (default: -1)"),
+)
 OUTER = ("model", "preset", "data", "adapter_path", "device", "resume")
 # What a run remembers beside its settings.
 KEPT = ("model", "preset", "data", "device")
@@ -60,8 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="go on from the last checkpoint of the run"
     )
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings in YAML")
-    for name, kind, text in FLAGS:
-        parser.add_argument(f"--{name}", type=kind, metavar=kind.__name__.upper(), help=text)
+    add_flags(parser, FLAGS)
     parser.add_argument(
         "--mask-prompt", action="store_true", default=None, help="learn completions, not prompts"
     )
@@ -71,13 +78,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_json(parser)
 
 
+def add_flags(parser: argparse.ArgumentParser, flags: tuple[tuple[str, type, str], ...]) -> None:
+    for name, kind, text in flags:
+        parser.add_argument(f"--{name}", type=kind, metavar=kind.__name__.upper(), help=text)
+
+
+def names_of(flags: tuple[tuple[str, type, str], ...]) -> list[str]:
+    return [name.replace("-", "_") for name, _, _ in flags]
+
+
 def run(arguments: argparse.Namespace) -> int:
+    return train(arguments, with_adapters=False)
+
+
+def train(arguments: argparse.Namespace, *, with_adapters: bool) -> int:
+    """The run, of the whole model or of adapters beside it, and the exit code."""
     from orion.cli.screen import say, say_device, working
     from orion.runtime import Device
-    from orion.train import Trainer, finish, write_settings
+    from orion.train import Lora, Trainer, finish, write_settings
     from orion.train.progress import Progress
 
-    chosen, settings = gathered(arguments)
+    flags = FLAGS + (ADAPTER_FLAGS if with_adapters else ())
+    chosen, settings = gathered(arguments, flags)
+    adapters = {name: chosen[name] for name in names_of(ADAPTER_FLAGS) if name in chosen}
     output = Path(chosen.get("adapter_path") or OUTPUT)
     asked = str(chosen.get("device") or "auto")
     device = Device(asked, cache_dir=arguments.cache_dir)
@@ -91,6 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
             resume=bool(chosen.get("resume")),
             device=device,
             settings=settings,
+            lora=Lora(**adapters) if with_adapters else None,
         )
     with trainer:
         write_settings(trainer, {name: str(chosen[name]) for name in KEPT if chosen.get(name)})
@@ -105,8 +129,8 @@ def run(arguments: argparse.Namespace) -> int:
             saved = trainer.save()
             state = "which is saved" if saved else "whose loss is too high to be worth saving"
             say(
-                f"Stopped after step {trainer.step_done}, {state}. Go on with: orion train"
-                f" --resume --output {output}"
+                f"Stopped after step {trainer.step_done}, {state}. Go on with: orion"
+                f" {'lora' if with_adapters else 'train'} --resume --output {output}"
             )
             return 128 + signal.SIGINT
         if trainer.learner.gradient_errors:
@@ -145,12 +169,14 @@ class Interrupt:
         self.came = True
 
 
-def gathered(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
+def gathered(
+    arguments: argparse.Namespace, flags: tuple[tuple[str, type, str], ...]
+) -> tuple[dict[str, Any], Any]:
     """Paths and settings: the command line's, else the file's, else those of a run that resumes."""
     from orion.train import Settings, read_config, settings_of
 
     given = vars(arguments)
-    names = [name.replace("-", "_") for name, _, _ in FLAGS] + ["mask_prompt"]
+    names = [*names_of(flags), "mask_prompt"]
     asked = {name: given[name] for name in names if given[name] is not None}
     asked |= {name: given[name] for name in OUTER if given[name]}
     written = read_config(arguments.config) if arguments.config else {}
@@ -159,4 +185,5 @@ def gathered(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
     resumes = asked.get("resume") or written.get("resume")
     earlier = settings_of(output) if resumes else {}
     chosen = {**earlier, **written, **asked}
-    return chosen, Settings(**{name: chosen[name] for name in names if name in chosen})
+    known = [*names_of(FLAGS), "mask_prompt"]
+    return chosen, Settings(**{name: chosen[name] for name in known if name in chosen})

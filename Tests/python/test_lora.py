@@ -1,0 +1,156 @@
+"""Adapters that train: the loss falls, the model stays, PEFT's files come out, runs resume."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import orion as package
+from orion.data.tokens import TokenWriter
+from orion.errors import OrionError, UsageError
+from orion.train import Lora, Settings, Trainer, finish
+from orion.weights import adapter
+
+DEVICES = ("cpu", "sim")
+SETTINGS = Settings(
+    iters=6, batch_size=2, max_seq_length=64, learning_rate=2e-3, save_every=2, keep=9, seed=3
+)
+
+
+@pytest.fixture(scope="module")
+def stories_data(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few stories, the last quarter held out."""
+    text = (data / "text" / "tinystories_sample.txt").read_text()
+    folder = tmp_path_factory.mktemp("data")
+    cut = len(text) * 3 // 4
+    (folder / "train.txt").write_text(text[:cut])
+    (folder / "valid.txt").write_text(text[cut:])
+    return folder
+
+
+def trainer(model: Path, data: Path, output: Path | None, **options: Any) -> Trainer:
+    options = {"device": "cpu", "lora": Lora(rank=8), "settings": SETTINGS} | options
+    return Trainer(model, data, output=output, **options)
+
+
+def losses(run: Trainer) -> list[float]:
+    return [line["loss"] for line in run.steps()]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_loss_on_held_out_text_falls_and_the_model_comes_back(
+    stories: Path, stories_data: Path, tmp_path: Path, device: str
+) -> None:
+    settings = Settings(
+        iters=12, batch_size=4, max_seq_length=128, learning_rate=5e-4, steps_per_eval=0
+    )
+    with trainer(stories, stories_data, tmp_path / "run", device=device, settings=settings) as run:
+        before = run.evaluate()
+        lines = list(run.steps())
+        assert run.evaluate() < before - 0.01
+        assert {line["compiles"] for line in lines[1:]} == {lines[0]["compiles"]}
+        path = Path(finish(run)["model"])
+    with package.load(stories, device) as alone:
+        expected = alone.generate("Once upon a time", 40).new_ids
+    with package.load(stories, device, adapter_path=path) as model:
+        adapted = model.generate("Once upon a time", 40).new_ids
+        model.use_adapter(None)
+        assert model.generate("Once upon a time", 40).new_ids == expected
+    assert adapted != expected
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_a_run_resumes_to_the_bit(
+    stories: Path, stories_data: Path, tmp_path: Path, dropout: float
+) -> None:
+    lora = Lora(rank=4, dropout=dropout)
+    with trainer(stories, stories_data, tmp_path / "whole", lora=lora) as run:
+        expected = losses(run)
+    with trainer(stories, stories_data, tmp_path / "run", lora=lora) as run:
+        steps = run.steps()
+        found = [next(steps)["loss"] for _ in range(4)]
+        steps.close()
+    with trainer(stories, stories_data, tmp_path / "run", lora=lora, resume=True) as run:
+        assert run.step_done == 4
+        found += losses(run)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "targets"), [("gpt2-tiny", "c_attn,c_proj"), ("qwen3-tiny", "k_proj,up_proj")]
+)
+def test_what_trained_is_what_the_files_say(
+    data: Path, tmp_path: Path, name: str, targets: str
+) -> None:
+    """The loss of the run, and of the model that is loaded with the adapter it wrote."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    ids = np.random.RandomState(0).randint(0, 256, 600)
+    with TokenWriter(folder / "train.bin", 256) as writer:
+        writer.add(ids)
+    model = data / "golden" / name
+    lora = Lora(rank=2, target_modules=targets, num_layers=1)
+    settings = Settings(iters=3, batch_size=1, max_seq_length=32, learning_rate=1e-2)
+    with trainer(model, folder, tmp_path / "run", lora=lora, settings=settings) as run:
+        list(run.steps())
+        batch = run.batches.next()
+        outcome = run.learner.executor.evaluate(batch)
+        path = Path(finish(run)["model"])
+    assert adapter.read(path).matrices
+    with package.load(model, "cpu", adapter_path=path) as beside:
+        logits = beside.session.feed(batch.ids[0].tolist(), 32).astype(np.float64)
+    rows = logits - logits.max(-1, keepdims=True)
+    chosen = rows[np.arange(32), batch.targets[0]]
+    loss = float(np.mean(np.log(np.exp(rows).sum(-1)) - chosen))
+    assert loss == pytest.approx(outcome.loss / outcome.count, abs=2e-5)
+
+
+def test_only_adapters_have_gradients_and_moments(stories: Path, stories_data: Path) -> None:
+    with trainer(stories, stories_data, None) as run:
+        keys = run.learner.parameters.trainable
+    assert len(keys) == 5 * 2 * 2
+    assert all(".lora_" in key for key in keys)
+
+
+def test_gradients_of_adapters_pass_the_check(
+    stories: Path, stories_data: Path, tmp_path: Path
+) -> None:
+    settings = Settings(iters=2, batch_size=2, max_seq_length=64, verify=2)
+    lora = Lora(dropout=0.1)
+    with trainer(stories, stories_data, None, device="sim", settings=settings, lora=lora) as run:
+        assert all(line["grad_rel_l2_max"] < 2e-2 for line in run.steps())
+
+
+BAD = (
+    ({"rank": 0}, "--rank is 1 or more"),
+    ({"alpha": 0.0}, "--alpha is above 0"),
+    ({"dropout": 1.0}, "--dropout is from 0 up to 1"),
+    ({"target_modules": " , "}, "--target-modules is at least one name"),
+)
+
+
+@pytest.mark.parametrize(("options", "said"), BAD)
+def test_bad_settings_are_named(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Lora(**options)
+
+
+def test_unknown_targets_are_named(stories: Path, stories_data: Path) -> None:
+    with pytest.raises(UsageError, match="called w_pack; expected some of down_proj"):
+        trainer(stories, stories_data, None, lora=Lora(target_modules="w_pack"))
+
+
+def test_weights_cannot_be_updated_another_way(stories: Path, stories_data: Path) -> None:
+    with pytest.raises(UsageError, match="Adapters are inputs"):
+        trainer(stories, stories_data, None, settings=Settings(weight_update="recompile"))
+
+
+def test_a_run_of_other_adapters_is_not_resumed(
+    stories: Path, stories_data: Path, tmp_path: Path
+) -> None:
+    with trainer(stories, stories_data, tmp_path / "run") as run:
+        list(run.steps())
+    with pytest.raises(OrionError, match=r"up_proj|shape"):
+        other = Lora(target_modules="up_proj")
+        trainer(stories, stories_data, tmp_path / "run", lora=other, resume=True)
