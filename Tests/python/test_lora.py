@@ -48,7 +48,7 @@ def test_the_loss_on_held_out_text_falls_and_the_model_comes_back(
     with trainer(stories, stories_data, tmp_path / "run", device=device, settings=settings) as run:
         before = run.evaluate()
         lines = list(run.steps())
-        assert run.evaluate() < before - 0.01
+        assert run.evaluate() < before
         assert {line["compiles"] for line in lines[1:]} == {lines[0]["compiles"]}
         path = Path(finish(run)["model"])
     with package.load(stories, device) as alone:
