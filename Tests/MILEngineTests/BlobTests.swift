@@ -69,7 +69,7 @@ import Testing
 
   /// Each row damages one byte of the first record or of the header.
   @Test(arguments: [
-    (4, UInt8(1), "storage version 1"), (64, 0, "0xdeadbe00"), (68, 16, "type code 16"),
+    (4, UInt8(1), "storage version 1"), (64, 0, "0xdeadbe00"), (68, 18, "type code 18"),
     (68, 0, "type code 0"), (79, 0xFF, "truncated or damaged"), (78, 0x10, "truncated"),
     (87, 0x7F, "truncated or damaged"), (80, 0, "truncated or damaged"), (80, 129, "no multiple"),
     (192 + 24, 9, "9 bits of padding"),

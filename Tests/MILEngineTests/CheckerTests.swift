@@ -248,7 +248,7 @@ func faults(_ text: String, modelDirectory: String? = nil) -> [Diagnostic] {
     let name = "@model_path/w.bin"
     for (text, message) in [
       (weights(name, "128"), "not the start of a record"),
-      (weights(name, "100"), "no multiple of 64"),
+      (weights(name, "100"), "not the start of a record"),
       (weights(name, "18446744073709551615"), "names no record"),
       (weights(name, type: "fp32, [3]"), "holds fp16, but the text declares fp32"),
       (weights(name, type: "fp16, [4]"), "holds 6 bytes, but fp16 [4] takes 8"),

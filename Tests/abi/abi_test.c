@@ -275,6 +275,18 @@ static void misuse(const char *device_name, const char *weights) {
   CHECK(orion_device_open(device_name, NULL, &device) == ORION_OK);
   const int64_t fine[] = {1, 4}, empty[] = {1, 0}, negative[] = {-1, 4};
   const int64_t huge[] = {INT64_MAX, INT64_MAX, 4};
+  const char *open_text =
+      "program(1.3) { func main<ios18>(tensor<fp16, [1, ?]> x) { tensor<fp16, [1, ?]> y = relu(x = x); }"
+      " -> (y); }";
+  size_t open_length = strlen(open_text);
+  GIVES(orion_mil_bind(open_text, open_length, "main", "{\"x\": [1, 7]}", &json),
+        "tensor<fp16, [1, 7]> y = relu");
+  REFUSES(orion_mil_bind(open_text, open_length, "main", "{\"x\": [2, 7]}", &json),
+          ORION_ERROR_PROGRAM, "does not fit");
+  REFUSES(orion_mil_bind(open_text, open_length, "main", "{\"x\": 7}", &json),
+          ORION_ERROR_ARGUMENT, "expected a JSON object");
+  REFUSES(orion_mil_bind(open_text, open_length, "main", NULL, &json), ORION_ERROR_ARGUMENT, "null");
+  REFUSES(orion_mil_bind(NULL, 0, "main", "{}", &json), ORION_ERROR_ARGUMENT, "null");
   orion_handle single = 0;
   CHECK(orion_tensor_create(device, ORION_FP16, 0, NULL, &single) == ORION_OK);
   CHECK(orion_tensor_free(single) == ORION_OK);

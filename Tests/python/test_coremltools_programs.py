@@ -280,6 +280,11 @@ def test_sizes_left_open_are_those_by_default(tools: Any, mb: Any, tmp_path: Pat
     x = drawn({"x": (5, 2, 4)}, 7)["x"]
     got = Program(Device("cpu"), text).run([x])
     np.testing.assert_array_equal(next(iter(got.values())), x.reshape(5, 8) + 1)
+    wide = drawn({"x": (9, 2, 4)}, 9)["x"]
+    got = Program(Device("cpu"), text, shapes={"x": (9, 2, 4)}).run([wide])
+    np.testing.assert_array_equal(next(iter(got.values())), wide.reshape(9, 8) + 1)
+    with pytest.raises(OrionError, match=r"`x` is tensor<fp32, \[\?, 2, 4\]>, which \[9, 8\]"):
+        Program(Device("cpu"), text, shapes={"x": (9, 8)})
     without = re.sub(r"\[FlexibleShapeInformation.*\] {", "{", text)
     with pytest.raises(OrionError, match=r"dimension 0 of `x` is `\?`.*default shapes"):
         Program(Device("cpu"), without)

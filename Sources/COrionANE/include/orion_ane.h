@@ -92,6 +92,11 @@ orion_status orion_tensor_unlock(orion_handle tensor);
 
 // ---- programs ----
 
+// A MIL text in which inputs of `function` have the shapes that `shapes` gives, a JSON object as {"x": [1, 4]}, and
+// all results the types that follow from them: for texts that leave sizes open (`?`).
+orion_status orion_mil_bind(const char *mil, size_t mil_bytes, const char *function,
+                            const char *shapes, char **text);
+
 // Compiles `function` of a MIL text; `weights` is the file that the text names after @model_path/, or the
 // directory that holds all the files it names, or NULL.
 orion_status orion_program_compile(orion_handle device, const char *mil, size_t mil_bytes,

@@ -63,9 +63,6 @@ public final class BlobFile: Sendable {
         "has \(size) bytes, so offset \(offset) names no record; offsets run from"
           + " \(BlobFormat.headerBytes) and name the 64 bytes before the data")
     }
-    guard start % BlobFormat.alignment == 0 else {
-      throw fault("offset \(offset) is no multiple of \(BlobFormat.alignment), as records are")
-    }
     let sentinel = field(start + BlobFormat.Record.sentinel, UInt32.self)
     guard sentinel == BlobFormat.sentinel else {
       throw fault(
@@ -77,7 +74,7 @@ public final class BlobFile: Sendable {
       throw fault("the record at \(offset) has type code \(code), which is not known here")
     }
     return BlobRecord(
-      dtype: dtype, bytes: try data(of: start), paddingBits: try padding(of: start, dtype))
+      dtype: dtype, bytes: try data(of: start, dtype), paddingBits: try padding(of: start, dtype))
   }
 
   /// The data of the record at `offset`, which must hold exactly a tensor of `type`.
@@ -114,7 +111,9 @@ public final class BlobFile: Sendable {
       start: base + start + BlobFormat.recordBytes, count: length)
   }
 
-  private func data(of start: Int) throws(Diagnostic) -> UnsafeRawBufferPointer {
+  /// Writers that put records back to back leave them unaligned, which no reader minds; elements are
+  /// read in one piece.
+  private func data(of start: Int, _ dtype: DType) throws(Diagnostic) -> UnsafeRawBufferPointer {
     let first = field(start + BlobFormat.Record.dataOffset, UInt64.self)
     let count = field(start + BlobFormat.Record.byteCount, UInt64.self)
     guard let offset = Int(exactly: first), let length = Int(exactly: count),
@@ -124,10 +123,11 @@ public final class BlobFile: Sendable {
         "the record at \(start) says that its \(count) bytes start at \(first), but the file has"
           + " \(size) bytes; it is truncated or damaged")
     }
-    guard offset % BlobFormat.alignment == 0 else {
+    let elementBytes = max((dtype.bitWidth ?? 8) / 8, 1)
+    guard offset % elementBytes == 0 else {
       throw fault(
         "the record at \(start) says that its data starts at \(offset), which is no multiple of"
-          + " \(BlobFormat.alignment)")
+          + " \(elementBytes), the bytes of an element")
     }
     return UnsafeRawBufferPointer(start: base + offset, count: length)
   }

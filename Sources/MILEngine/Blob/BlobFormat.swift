@@ -25,10 +25,11 @@ enum BlobFormat {
     static let paddingBits = 24
   }
 
-  /// Types a file can hold. Codes 16 and 17 are 8-bit floats, which MIL text has no name for.
+  /// Types a file can hold.
   static let codes: [DType: UInt32] = [
     .fp16: 1, .fp32: 2, .uint8: 3, .int8: 4, .bf16: 5, .int16: 6, .uint16: 7, .int4: 8, .uint1: 9,
     .uint2: 10, .uint4: 11, .uint3: 12, .uint6: 13, .int32: 14, .uint32: 15,
+    .fp8e4m3fn: 16, .fp8e5m2: 17,
   ]
 
   static let dtypes: [UInt32: DType] = Dictionary(

@@ -2,7 +2,7 @@
 /// compiler writes beside the function.
 
 struct FlexibleSizes {
-  /// Some input's type leaves a size open, so that results are what the ops make of the sizes chosen.
+  /// Some type leaves a size open, so that results are what the ops make of the sizes chosen.
   let isOpen: Bool
   /// The default shape of each input that has one.
   private let defaults: [String: [Int]]
@@ -13,8 +13,11 @@ struct FlexibleSizes {
   }
 
   init(_ function: Function) {
-    isOpen = function.parameters.contains { Self.dimensions(of: $0).contains(.unknown) }
-    defaults = Self.defaultShapes(function.attributes)
+    let results = function.body.operations.flatMap(\.outputs)
+    isOpen = (function.parameters + results).contains {
+      Self.dimensions(of: $0).contains(.unknown)
+    }
+    defaults = Self.entries("DefaultShapes", function.attributes).compactMapValues(Self.numbers)
   }
 
   /// The parameter with its default sizes where it has none of its own.
@@ -36,24 +39,37 @@ struct FlexibleSizes {
     }
   }
 
-  /// `FlexibleShapeInformation = …((("DefaultShapes", {{"x", [1, 4]}}), …))`
-  private static func defaultShapes(_ attributes: [Argument]) -> [String: [Int]] {
+  /// The sizes that each axis of an input may have, where the function says so. An end that is not
+  /// positive stands for none.
+  static func ranges(_ attributes: [Argument]) -> [String: [ClosedRange<Int>]] {
+    entries("RangeDims", attributes).compactMapValues { payload in
+      guard case .list(let axes) = payload else { return nil }
+      let ends = axes.compactMap(numbers)
+      guard ends.count == axes.count, ends.allSatisfy({ $0.count == 2 }) else { return nil }
+      return ends.map { $0[0]...max($0[0], $0[1] > 0 ? $0[1] : .max) }
+    }
+  }
+
+  /// One dict of `FlexibleShapeInformation = …((("DefaultShapes", {{"x", [1, 4]}}), …))`, by input.
+  private static func entries(_ name: String, _ attributes: [Argument]) -> [String: Payload] {
     guard let given = attributes.first(where: { $0.name == "FlexibleShapeInformation" }),
       case .literal(let literal) = given.value, case .tuple(let entries) = literal.payload
     else { return [:] }
-    var shapes: [String: [Int]] = [:]
-    for case .tuple(let entry) in entries where entry.first == .string("DefaultShapes") {
+    var result: [String: Payload] = [:]
+    for case .tuple(let entry) in entries where entry.first == .string(name) {
       guard case .pairs(let pairs)? = entry.last else { continue }
       for pair in pairs {
-        guard case .string(let name) = pair.key, case .list(let sizes) = pair.value else {
-          continue
-        }
-        let numbers = sizes.compactMap { size in
-          if case .number(let text) = size { Int(text) } else { nil }
-        }
-        if numbers.count == sizes.count { shapes[name] = numbers }
+        if case .string(let input) = pair.key { result[input] = pair.value }
       }
     }
-    return shapes
+    return result
+  }
+
+  private static func numbers(_ payload: Payload) -> [Int]? {
+    guard case .list(let members) = payload else { return nil }
+    let numbers = members.compactMap { member in
+      if case .number(let text) = member { Int(text) } else { nil }
+    }
+    return numbers.count == members.count ? numbers : nil
   }
 }

@@ -114,6 +114,8 @@ extension DType {
     switch self {
     case .fp16: return .fp16
     case .bf16: return .bf16
+    case .fp8e4m3fn: return .fp8e4m3fn
+    case .fp8e5m2: return .fp8e5m2
     case .fp32: return .fp32
     case .fp64: return .fp64
     default: return nil

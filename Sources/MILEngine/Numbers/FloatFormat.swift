@@ -4,16 +4,24 @@ struct FloatFormat: Sendable, Hashable {
   let exponentBits: Int
   /// Bits after the point, without the hidden one.
   let fractionBits: Int
+  /// The largest exponent stands for infinities and NaN; otherwise for numbers too, but for one NaN.
+  var hasInfinity = true
 
   static let fp16 = FloatFormat(exponentBits: 5, fractionBits: 10)
   static let bf16 = FloatFormat(exponentBits: 8, fractionBits: 7)
   static let fp32 = FloatFormat(exponentBits: 8, fractionBits: 23)
   static let fp64 = FloatFormat(exponentBits: 11, fractionBits: 52)
+  static let fp8e5m2 = FloatFormat(exponentBits: 5, fractionBits: 2)
+  static let fp8e4m3fn = FloatFormat(exponentBits: 4, fractionBits: 3, hasInfinity: false)
 
   var bias: Int { (1 << (exponentBits - 1)) - 1 }
   var signBit: UInt64 { 1 << UInt64(exponentBits + fractionBits) }
-  var infinity: UInt64 { ((1 << UInt64(exponentBits)) - 1) << UInt64(fractionBits) }
-  var quietNaN: UInt64 { infinity | 1 << UInt64(fractionBits - 1) }
+  /// What is beyond all numbers; NaN in a format without infinities.
+  var infinity: UInt64 {
+    let top: UInt64 = ((1 << UInt64(exponentBits)) - 1) << UInt64(fractionBits)
+    return hasInfinity ? top : signBit - 1
+  }
+  var quietNaN: UInt64 { hasInfinity ? infinity | 1 << UInt64(fractionBits - 1) : infinity }
 
   /// The bit pattern nearest to an exact number, ties to even, rounded once.
   func bits(of number: ExactNumber) -> UInt64 {
@@ -30,7 +38,7 @@ struct FloatFormat: Sendable, Hashable {
   /// Rounds significand x 2^exponent; the significand's top bit is set.
   private func magnitude(of significand: UInt64, _ exponent: Int, _ hasMore: Bool) -> UInt64 {
     let top = exponent + 63
-    if top > bias { return infinity }
+    if top > bias + (hasInfinity ? 0 : 1) { return infinity }
     let smallest = 1 - bias
     let isNormal = top >= smallest
     let dropped = 63 - fractionBits + (isNormal ? 0 : smallest - top)
@@ -47,7 +55,7 @@ struct FloatFormat: Sendable, Hashable {
   /// The shortest C99 hex float that means exactly these bits, as Apple's compiler prints it.
   func hexText(_ bits: UInt64) -> String {
     let magnitude = bits & ~signBit
-    if magnitude > infinity { return "nan" }
+    if magnitude > infinity || (!hasInfinity && magnitude == infinity) { return "nan" }
     let sign = bits & signBit == 0 ? "" : "-"
     if magnitude == infinity { return sign + "inf" }
     if magnitude == 0 { return sign + "0x0p+0" }

@@ -10,14 +10,14 @@ extension DType {
     case .uint3: 3
     case .int4, .uint4: 4
     case .uint6: 6
-    case .bool, .int8, .uint8: 8
+    case .bool, .int8, .uint8, .fp8e4m3fn, .fp8e5m2: 8
     case .fp16, .bf16, .int16, .uint16: 16
     case .fp32, .int32, .uint32: 32
     case .fp64, .int64, .uint64: 64
     }
   }
 
-  var isFloat: Bool { self == .fp16 || self == .fp32 || self == .bf16 || self == .fp64 }
+  var isFloat: Bool { floatFormat != nil }
 
   /// The integer types that are read with their sign.
   var isSigned: Bool {
@@ -34,6 +34,9 @@ extension DType {
     case .fp32: return Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
     case .bf16: return Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits) << 16))
     case .fp16: return HalfFloat.number(bits: UInt16(truncatingIfNeeded: bits))
+    // The upper byte of a half; and a format of its own, without infinities.
+    case .fp8e5m2: return HalfFloat.number(bits: UInt16(truncatingIfNeeded: bits << 8))
+    case .fp8e4m3fn: return Self.small(UInt8(truncatingIfNeeded: bits))
     default: break
     }
     let width = bitWidth ?? 0
@@ -42,6 +45,14 @@ extension DType {
     }
     let unused = UInt64(64 - width)
     return Double(Int64(bitPattern: bits << unused) >> Int64(unused))
+  }
+
+  private static func small(_ bits: UInt8) -> Double {
+    let (exponent, fraction) = (Int(bits >> 3) & 15, Double(bits & 7))
+    let sign: Double = bits & 0x80 == 0 ? 1 : -1
+    if bits & 0x7F == 0x7F { return .nan }
+    if exponent == 0 { return sign * fraction * 0x1p-9 }
+    return sign * Double(sign: .plus, exponent: exponent - 10, significand: 8 + fraction)
   }
 }
 

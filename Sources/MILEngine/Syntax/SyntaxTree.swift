@@ -25,6 +25,9 @@ public struct SourceSpan: Sendable, Hashable {
 /// Element types of MIL.
 public enum DType: String, Sendable, Hashable, CaseIterable {
   case fp16, fp32, fp64, bf16, bool, string
+  /// Floats of eight bits, which weight files hold; no text that names them was seen, so that they are
+  /// called as their formats are.
+  case fp8e4m3fn, fp8e5m2
   case int4, int8, int16, int32, int64
   case uint1, uint2, uint3, uint4, uint6, uint8, uint16, uint32, uint64
 }

@@ -49,7 +49,8 @@ public final class Program: Sendable {
   /// Fills all states with zeros.
   public func resetStates() throws(OrionError) { try loaded.resetStates() }
 
-  private func checkedState(_ index: Int, _ tensor: Tensor) throws(OrionError) -> any TensorStorage {
+  private func checkedState(_ index: Int, _ tensor: Tensor) throws(OrionError) -> any TensorStorage
+  {
     guard states.indices.contains(index) else {
       throw OrionError(
         .argument, "program \(name): state \(index) does not exist; it has \(states.count) states")

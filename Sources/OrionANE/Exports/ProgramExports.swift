@@ -139,6 +139,38 @@ public func orion_program_states_reset(_ program: orion_handle) -> orion_status 
   }
 }
 
+@c @implementation
+public func orion_mil_bind(
+  _ mil: UnsafePointer<CChar>?, _ mil_bytes: Int, _ function: UnsafePointer<CChar>?,
+  _ shapes: UnsafePointer<CChar>?, _ text: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let text = try CArguments.required(text, "text")
+    let mil = try programText(mil, mil_bytes)
+    let function = try CArguments.text(function, "function")
+    let shapes = try shapesArgument(try CArguments.text(shapes, "shapes"))
+    try CArguments.give(try TextReader.bind(mil, shapes, of: function), text)
+  }
+}
+
+private func shapesArgument(_ json: String) throws(OrionError) -> [String: [Int]] {
+  let fault = OrionError(
+    .argument, "shapes: expected a JSON object of lists of sizes, as {\"x\": [1, 4]}; \(json) came")
+  guard let value = try? JSONReader.read(Array(json.utf8)), case .object(let members) = value
+  else { throw fault }
+  var shapes: [String: [Int]] = [:]
+  for member in members {
+    guard case .array(let sizes) = member.value else { throw fault }
+    var shape: [Int] = []
+    for size in sizes {
+      guard case .integer(let length) = size else { throw fault }
+      shape.append(Int(length))
+    }
+    shapes[member.name] = shape
+  }
+  return shapes
+}
+
 private func programText(_ mil: UnsafePointer<CChar>?, _ bytes: Int) throws(OrionError) -> String {
   let mil = try CArguments.required(mil, "mil")
   guard bytes > 0 else {

@@ -42,6 +42,17 @@ enum TextReader {
     return ProgramSignature(inputs: inputs, outputs: outputs)
   }
 
+  /// The text with the sizes that its inputs leave open fixed.
+  static func bind(
+    _ text: String, _ shapes: [String: [Int]], of function: String
+  ) throws(OrionError) -> String {
+    do throws(DiagnosticList) {
+      return try Parser.parse(text).binding(shapes, of: function).text()
+    } catch {
+      throw OrionError(.program, error.text(file: file))
+    }
+  }
+
   /// Every fault of the text and its weights, a line each; `nil` when no error is known.
   static func faults(of source: ProgramSource, in directory: String, _ profile: Profile)
     -> String?

@@ -126,6 +126,7 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("orion_tensor_free", STATUS, (HANDLE,)),
     ("orion_tensor_lock", STATUS, (HANDLE, c_uint32, POINTER(c_void_p), SHAPE)),
     ("orion_tensor_unlock", STATUS, (HANDLE,)),
+    ("orion_mil_bind", STATUS, (TEXT, c_size_t, TEXT, TEXT, TEXT_OUT)),
     ("orion_program_compile", STATUS, (HANDLE, TEXT, c_size_t, TEXT, TEXT, HANDLE_OUT)),
     ("orion_program_compile_patchable", STATUS, (HANDLE, TEXT, c_size_t, TEXT, TEXT, HANDLE_OUT)),
     ("orion_program_weights_lock", STATUS, (HANDLE, POINTER(c_void_p), COUNTS)),

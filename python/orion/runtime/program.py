@@ -45,6 +45,9 @@ class Program(Owned):
     the files it names. What the text declares as states stays with the program between runs, and
     is zero at first; programs share no states.
 
+    `shapes` are those of inputs whose sizes the text leaves open (`?`); without it they are the
+    text's own default shapes.
+
     The text of a patchable program calls its weights `@model_path/weights.bin`. Such a program gets
     a copy of that file of its own, which `weights` opens for writing and `reload` loads:
 
@@ -65,8 +68,13 @@ class Program(Owned):
         function: str = "main",
         *,
         patchable: bool = False,
+        shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         encoded = text.encode("utf-8")
+        if shapes is not None:
+            sizes = json.dumps({name: list(map(int, shape)) for name, shape in shapes.items()})
+            bind = (encoded, len(encoded), encode_text(function), encode_text(sizes))
+            encoded = take_text(library().orion_mil_bind, *bind).encode("utf-8")
         compiled = c_uint64()
         compiler = library().orion_program_compile
         if patchable:
