@@ -7,9 +7,13 @@ public struct Diagnostic: Error, Sendable, Hashable {
   public var rule: String
   public var message: String
   public var span: SourceSpan?
+  /// A change of the text that mends it, where one can be made without judgement.
+  public var fix: Fix?
   public init(
-    _ message: String, rule: String, at span: SourceSpan? = nil, severity: Severity = .error
+    _ message: String, rule: String, at span: SourceSpan? = nil, severity: Severity = .error,
+    fix: Fix? = nil
   ) {
+    self.fix = fix
     self.severity = severity
     self.rule = rule
     self.message = message

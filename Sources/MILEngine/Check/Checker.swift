@@ -13,6 +13,17 @@ public struct Checker {
   public static func check(
     _ tree: SyntaxTree, modelDirectory: String?, readsBlindly: Bool = false
   ) throws(DiagnosticList) -> CheckedProgram {
+    let (program, faults) = examine(
+      tree, modelDirectory: modelDirectory, readsBlindly: readsBlindly)
+    guard faults.isEmpty else { throw DiagnosticList(faults) }
+    return program
+  }
+
+  /// All faults in order of place, beside what is sound of the program: faulty operations are left out,
+  /// so that a profile's rules can be asked about the others.
+  public static func examine(
+    _ tree: SyntaxTree, modelDirectory: String?, readsBlindly: Bool = false
+  ) -> (program: CheckedProgram, faults: [Diagnostic]) {
     var weights = ModelDirectory(path: modelDirectory, readsBlindly: readsBlindly)
     var faults = programFaults(tree)
     var functions: [CheckedFunction] = []
@@ -22,8 +33,7 @@ public struct Checker {
       faults += checker.faults
       weights = checker.weights
     }
-    guard faults.isEmpty else { throw DiagnosticList(inOrder(faults)) }
-    return CheckedProgram(functions: functions)
+    return (CheckedProgram(functions: functions), inOrder(faults))
   }
 
   static let versions = ["1.0", "1.3"]

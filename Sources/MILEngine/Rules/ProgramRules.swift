@@ -49,8 +49,10 @@ extension RuleCheck {
   }
 
   private static func deadOutputs(_ subject: RuleSubject) -> [RuleFinding] {
-    subject.functions.flatMap { function in
+    subject.functions.flatMap { function -> [RuleFinding] in
       let computed = Set(function.checked.nodes.flatMap(\.outputs))
+      // Where a result has no meaning the two lists differ, and nothing can be said.
+      guard function.checked.outputs.count == function.syntax.body.results.count else { return [] }
       return zip(function.checked.outputs, function.syntax.body.results)
         .filter { !computed.contains($0.0) }
         .map { id, result in

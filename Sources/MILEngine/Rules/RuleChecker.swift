@@ -22,7 +22,9 @@ public struct RuleChecker {
         scope == .use || !check.isAboutUse || held.severity != .note
       else { continue }
       for finding in check.run(subject) {
-        found.append(finding.diagnostic(of: rule, severity: held.severity))
+        var diagnostic = finding.diagnostic(of: rule, severity: held.severity)
+        diagnostic.fix = RuleFix.named(held.id)?.fix(at: finding.span, in: subject)
+        found.append(diagnostic)
       }
     }
     return found.enumerated()

@@ -33,6 +33,10 @@ struct RuleFunction {
   let checked: CheckedFunction
   /// Every operation but `const`, in order.
   let statements: [RuleStatement]
+  /// Everything in the function that has a name.
+  var names: Set<String> {
+    Set(syntax.parameters.map(\.name)).union(syntax.body.names)
+  }
 
   init(_ syntax: Function, _ checked: CheckedFunction) {
     self.syntax = syntax
@@ -55,6 +59,16 @@ struct RuleFunction {
   var ports: [(kind: String, value: Value)] {
     checked.inputs.map { ("input", checked.values[$0]) }
       + checked.outputs.map { ("output", checked.values[$0]) }
+  }
+}
+
+extension Block {
+  /// What its statements define, nested ones too.
+  fileprivate var names: [String] {
+    operations.flatMap { operation in
+      operation.outputs.map(\.name)
+        + operation.nested.flatMap { $0.parameters.map(\.name) + $0.body.names }
+    }
   }
 }
 

@@ -19,6 +19,15 @@ extension MILType {
   }
 }
 
+extension Literal {
+  /// The literal as dialect `version` writes it.
+  func text(version: String) -> String {
+    var printer = Printer(version: version)
+    printer.literal(self)
+    return printer.text
+  }
+}
+
 extension TensorType {
   /// The type as dialect `version` writes it.
   func text(version: String) -> String {
@@ -111,7 +120,7 @@ private struct Printer {
     text += " " + binding.name
   }
 
-  private mutating func literal(_ literal: Literal) {
+  mutating func literal(_ literal: Literal) {
     type(literal.type)
     text += "("
     payload(literal.payload)
