@@ -25,6 +25,7 @@ C_TYPES = {
     "char *": ctypes.c_char_p,
     "void *": ctypes.c_void_p,
     "orion_status": abi.STATUS,
+    "orion_judge": abi.JUDGE,
     "orion_handle": abi.HANDLE,
     "orion_device_options": abi.DeviceOptions,
     "orion_sampling": abi.Sampling,

@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from orion.generate import Chat, Model, Response, Result, load, stream_generate
-    from orion.runtime import Device, Program, Session, Tensor, profile
+    from orion.runtime import Device, Program, Session, Tensor, check, profile
     from orion.train import Trainer
 
 _HOME = {
@@ -28,6 +28,7 @@ _HOME = {
     "Session": "orion.runtime",
     "Tensor": "orion.runtime",
     "Trainer": "orion.train",
+    "check": "orion.runtime",
     "load": "orion.generate",
     "profile": "orion.runtime",
     "stream_generate": "orion.generate",
@@ -45,6 +46,7 @@ __all__ = [
     "Tensor",
     "Trainer",
     "UsageError",
+    "check",
     "load",
     "profile",
     "stream_generate",

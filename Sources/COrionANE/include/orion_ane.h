@@ -49,6 +49,33 @@ orion_status orion_profile_json(const char *name, char **json);
 // A JSON array of names.
 orion_status orion_profile_names(char **json);
 
+// ---- diagnosis of MIL text ----
+
+// What is wrong with a MIL text, as a JSON array in order of place, empty when nothing is: [{line, column, end_line,
+// end_column, rule, severity, message, chips, evidence, fix, profile}]. Lines and columns count from 1, columns in
+// bytes; faults that have no place are at line 1, column 1. severity: "error", "warning" or "note". profile: null
+// for faults of MIL's own, which are told once. fix: {title, edits: [{offset, end_offset, text}]} in bytes, or null.
+// `mil_bytes` may be 0, and the text need not be UTF-8. `model_directory`: where the text finds its weight files;
+// NULL leaves them closed. `profiles`: names with commas between; NULL: every profile but cpu.
+orion_status orion_check(const char *mil, size_t mil_bytes, const char *model_directory,
+                         const char *profiles, char **json);
+// Makes the fixes that orion_check tells of, until none is left: {text, outcomes: [{rule, line, title, obstacle}]}.
+// obstacle: why a fix was not made, or null. Comments stay.
+orion_status orion_fix(const char *mil, size_t mil_bytes, const char *model_directory,
+                       const char *profiles, char **json);
+
+// Whether a MIL text still fails in the way that is looked into: 1 yes, 0 no, negative: end the search.
+typedef int32_t (*orion_judge)(void *context, const char *mil, size_t mil_bytes);
+// Makes a failing MIL text as small as it can while `judge`, called on this thread with well-formed texts alone when
+// the first one was, says that it fails.
+orion_status orion_shrink(const char *mil, size_t mil_bytes, orion_judge judge, void *context,
+                          char **smaller);
+// The text with the intermediate results of `function` among its outputs, behind its own: {text, results: [{name, op,
+// line}]}, results in the order in which the program computes them. `names`: which, with commas between; NULL: all
+// that a tensor can hold.
+orion_status orion_expose(const char *mil, size_t mil_bytes, const char *function,
+                          const char *names, char **json);
+
 // ---- devices ----
 
 typedef struct {
@@ -60,7 +87,9 @@ typedef struct {
   uint32_t reserved;
 } orion_device_options;
 
-// `name`: "cpu", "sim", "sim:PROFILE", "ane", "auto". `options` may be NULL.
+// `name`: "cpu", "cpu:PROFILE" (the host with that profile's arithmetic and none of its rules), "sim",
+// "sim:PROFILE", "ane", "auto". Behind a name of cpu and sim, "+fp32" rounds nothing below fp32, whatever types a program
+// declares. `options` may be NULL.
 orion_status orion_device_open(const char *name, const orion_device_options *options,
                                orion_handle *device);
 orion_status orion_device_close(orion_handle device);

@@ -28,7 +28,7 @@ public final class Device: Sendable {
     self.caches = caches
   }
 
-  /// `cpu`, `ane`, or `sim:PROFILE`.
+  /// `cpu`, `ane`, or `sim:PROFILE`; a host with another arithmetic is `cpu` too, its `reason` says which.
   public var name: String { kind == .sim ? "sim:\(profile.fullName)" : kind.rawValue }
   public var profile: Profile { backend.profile }
   /// How programs reach the device: `host` or `client`.

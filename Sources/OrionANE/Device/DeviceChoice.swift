@@ -4,7 +4,8 @@ import CKernels
 /// A device's name, read; and how to open what it names.
 struct DeviceChoice: Sendable {
   enum Wanted: Sendable, Equatable {
-    case cpu
+    /// With the arithmetic of a profile, or with its own.
+    case cpu(profile: String?)
     case sim(profile: String)
     case ane
     case auto
@@ -14,20 +15,33 @@ struct DeviceChoice: Sendable {
 
   init(_ name: String) throws(OrionError) {
     self.name = name
-    switch name {
-    case "cpu": wanted = .cpu
-    case "sim": wanted = .sim(profile: Profile.standard.name)
-    case "ane": wanted = .ane
-    case "auto": wanted = .auto
-    default:
-      let prefix = "sim:"
-      guard name.hasPrefix(prefix) else { throw Self.unknown(name) }
-      let profile = String(name.dropFirst(prefix.count))
-      guard let read = Profile.reading(profile), Self.simulated.contains(read.name) else {
-        throw Self.unknown(name)
-      }
-      wanted = .sim(profile: profile)
+    // An arithmetic may stand behind any name that has one of its own.
+    let halves = name.split(separator: "+", maxSplits: 1, omittingEmptySubsequences: false)
+    let option = halves.count > 1 ? "+" + halves[1] : ""
+    let parts = halves[0].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    let profile = parts.count > 1 ? parts[1] + option : nil
+    switch (String(parts[0]), profile) {
+    case ("cpu", nil): wanted = .cpu(profile: option.isEmpty ? nil : Profile.cpu.name + option)
+    case ("cpu", let profile?): wanted = .cpu(profile: profile)
+    case ("sim", let profile): wanted = .sim(profile: profile ?? Profile.standard.name + option)
+    case ("ane", nil) where option.isEmpty: wanted = .ane
+    case ("auto", nil) where option.isEmpty: wanted = .auto
+    default: throw Self.unknown(name)
     }
+    try check()
+  }
+
+  /// The profile that it names is known, and one that the kind can play.
+  private func check() throws(OrionError) {
+    switch wanted {
+    case .cpu(nil), .ane, .auto: return
+    case .cpu(let text?):
+      if Profile.reading(text) != nil, name != "cpu:cpu" { return }
+    case .sim(let text):
+      guard let read = Profile.reading(text), Self.simulated.contains(read.name) else { break }
+      return
+    }
+    throw Self.unknown(name)
   }
 
   /// Profiles that a simulator can play.
@@ -54,7 +68,7 @@ struct DeviceChoice: Sendable {
     let caches = try CacheDirectory(options.cacheDirectory)
     if options.threads > 0 { orion_pool_set_threads(Int32(clamping: options.threads)) }
     switch wanted {
-    case .cpu: return cpu(options, caches, reason: name)
+    case .cpu(let profile): return cpu(options, caches, profile: profile, reason: name)
     case .sim(let profile): return try sim(profile, options, caches)
     case .ane: return try ane(options, caches, reason: name)
     case .auto:
@@ -66,8 +80,12 @@ struct DeviceChoice: Sendable {
     }
   }
 
-  private func cpu(_ options: DeviceOptions, _ caches: CacheDirectory, reason: String) -> Opened {
-    Opened(kind: .cpu, reason: reason, backend: HostBackend(caches), caches: caches)
+  private func cpu(
+    _ options: DeviceOptions, _ caches: CacheDirectory, profile: String? = nil, reason: String
+  ) -> Opened {
+    let engine = profile.flatMap { Profile.reading($0) }
+    let backend = HostBackend(caches, arithmetic: engine?.arithmetic, named: engine?.fullName)
+    return Opened(kind: .cpu, reason: reason, backend: backend, caches: caches)
   }
 
   private func sim(_ name: String, _ options: DeviceOptions, _ caches: CacheDirectory)

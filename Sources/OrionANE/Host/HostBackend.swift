@@ -12,7 +12,19 @@ final class HostBackend: Backend {
   private let caches: CacheDirectory
   private let counted = Mutex(Counters())
 
-  init(_ caches: CacheDirectory) { self.caches = caches }
+  /// What programs are planned with: the host's profile, with another arithmetic where one is wanted.
+  private let planned: Profile
+  /// Stands in the keys of compiled programs.
+  private let target: String
+
+  /// `name` tells an arithmetic from others.
+  init(_ caches: CacheDirectory, arithmetic: Arithmetic? = nil, named name: String? = nil) {
+    self.caches = caches
+    var planned = Profile.cpu
+    if let arithmetic { planned.arithmetic = arithmetic }
+    self.planned = planned
+    target = name.map { "\(Profile.cpu.name):\($0)" } ?? Profile.cpu.name
+  }
 
   var counters: Counters { counted.withLock { $0 } }
   func count(_ change: (inout Counters) -> Void) { counted.withLock { change(&$0) } }
@@ -29,7 +41,7 @@ final class HostBackend: Backend {
     if source.isPatchable { return try loadPatchable(source) }
     let weights = try WeightLinks(source).hash(caches.identity)
     let key = ProgramKey.make(
-      text: source.text, weights: weights, target: profile.name, route: route)
+      text: source.text, weights: weights, target: target, route: route)
     let executable = try bring(key, source, weightsHash: weights)
     return open(try Self.function(source.function, of: executable), nil)
   }
@@ -41,7 +53,7 @@ final class HostBackend: Backend {
     let program: PatchableProgram
     do throws(EngineError) {
       program = try PatchableProgram(
-        text: source.text, modelDirectory: model.path, profile: profile)
+        text: source.text, modelDirectory: model.path, profile: planned)
     } catch {
       throw Self.error(error, source.function)
     }
@@ -125,7 +137,7 @@ final class HostBackend: Backend {
     count { $0.compiles += 1 }
     do throws(EngineError) {
       _ = try CompiledProgram.compile(
-        text: source.text, modelDirectory: model.path, profile: profile, directory: directory,
+        text: source.text, modelDirectory: model.path, profile: planned, directory: directory,
         packs: caches.packs)
       return try CompiledProgram.load(directory: directory, packs: caches.packs)
     } catch {

@@ -97,6 +97,8 @@ class AdamWOptions(Structure):
 
 
 STATUS = c_int32
+# orion_judge.
+JUDGE = ctypes.CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t)
 HANDLE = c_uint64
 TEXT = c_char_p
 TEXT_OUT = POINTER(c_char_p)
@@ -116,6 +118,10 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("orion_text_free", None, (TEXT,)),
     ("orion_profile_json", STATUS, (TEXT, TEXT_OUT)),
     ("orion_profile_names", STATUS, (TEXT_OUT,)),
+    ("orion_check", STATUS, (TEXT, c_size_t, TEXT, TEXT, TEXT_OUT)),
+    ("orion_fix", STATUS, (TEXT, c_size_t, TEXT, TEXT, TEXT_OUT)),
+    ("orion_shrink", STATUS, (TEXT, c_size_t, JUDGE, c_void_p, TEXT_OUT)),
+    ("orion_expose", STATUS, (TEXT, c_size_t, TEXT, TEXT, TEXT_OUT)),
     ("orion_device_open", STATUS, (TEXT, POINTER(DeviceOptions), HANDLE_OUT)),
     ("orion_device_close", STATUS, (HANDLE,)),
     ("orion_device_json", STATUS, (HANDLE, TEXT_OUT)),

@@ -8,10 +8,10 @@ from typing import Any
 from orion.runtime.abi import DeviceOptions, encode_text, library, take_text
 from orion.runtime.handle import Owned
 
-
 class Device(Owned):
     """An open device: `cpu`, `sim`, `sim:PROFILE`, `ane` or `auto`.
 
+    `cpu:PROFILE` is the host with that profile's arithmetic and none of its rules.
     `fail_call` makes the n-th call of the private framework fail, to see how callers bear it.
     """
 
