@@ -21,6 +21,10 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="cpu, sim, sim:PROFILE, ane or auto (default: auto)",
     )
+    add_cache(parser)
+
+
+def add_cache(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache-dir",
         type=Path,
