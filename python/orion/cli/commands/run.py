@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     source = read_source(arguments.path)
     with ExitStack() as stack:
         device = stack.enter_context(
-            Device(arguments.device, cache_dir=arguments.cache_dir, arithmetic=arguments.arith)
+            Device(computing(arguments.device, arguments.arith), cache_dir=arguments.cache_dir)
         )
         say_device(device, arguments.device)
         if arguments.arith != "own":
@@ -70,6 +70,17 @@ def run(arguments: argparse.Namespace) -> int:
         headings = ["output", "dtype", "shape", "min", "mean", "max", "nan"]
         print_table(headings, [[row[name] for name in headings] for row in facts["outputs"]])
     return 0 if passed else 1
+
+
+def computing(device: str, arithmetic: str) -> str:
+    """The name under which a device opens with an arithmetic."""
+    from orion.errors import UsageError
+
+    if arithmetic == "own":
+        return device
+    if not device.startswith(("cpu", "sim")):
+        raise UsageError(f"--arith {arithmetic} is for cpu and sim, not for {device}.")
+    return f"{device}+{arithmetic}"
 
 
 class Run:
@@ -130,7 +141,7 @@ class Run:
 
         def follow(device: "Device", arithmetic: str) -> list[Value]:
             def host(name: str) -> "Device":
-                return Device(name, cache_dir=self.arguments.cache_dir, arithmetic=arithmetic)
+                return Device(computing(name, arithmetic), cache_dir=self.arguments.cache_dir)
 
             function = self.arguments.function
             return trace(device, Job(self.text, function, self.weights, inputs, say, host))
