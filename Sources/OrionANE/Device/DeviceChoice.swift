@@ -19,7 +19,7 @@ struct DeviceChoice: Sendable {
     let halves = name.split(separator: "+", maxSplits: 1, omittingEmptySubsequences: false)
     let option = halves.count > 1 ? "+" + halves[1] : ""
     let parts = halves[0].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-    let profile = parts.count > 1 ? parts[1] + option : nil
+    let profile = parts.count > 1 ? String(parts[1]) + option : nil
     switch (String(parts[0]), profile) {
     case ("cpu", nil): wanted = .cpu(profile: option.isEmpty ? nil : Profile.cpu.name + option)
     case ("cpu", let profile?): wanted = .cpu(profile: profile)

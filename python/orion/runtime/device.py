@@ -8,6 +8,7 @@ from typing import Any
 from orion.runtime.abi import DeviceOptions, encode_text, library, take_text
 from orion.runtime.handle import Owned
 
+
 class Device(Owned):
     """An open device: `cpu`, `sim`, `sim:PROFILE`, `ane` or `auto`.
 
