@@ -5,6 +5,7 @@ from .bigram import bigram_loss
 from .directory import Data, open_data
 from .make import MadeData, make_data, make_stories
 from .sources import IGNORED, Rows, Source, Stream
+from .stories import story
 
 __all__ = [
     "IGNORED",
@@ -20,4 +21,5 @@ __all__ = [
     "make_data",
     "make_stories",
     "open_data",
+    "story",
 ]

@@ -73,11 +73,12 @@ PART = re.compile(r"\{(\w+)\}")
 ROLE = re.compile(r"<(\w+)>")
 
 
-def story(seed: int, number: int) -> str:
-    """The `number`-th story of a seed."""
+def story(seed: int, number: int, *, hero: str | None = None, thing: str | None = None) -> str:
+    """The `number`-th story of a seed, about this hero and this thing where they are given."""
     chance = random.Random(f"{seed} {number}")
-    hero, friend = chance.sample(NAMES, 2)
-    people = {"hero": hero, "friend": friend, "thing": chance.choice(THINGS)}
+    first, second = chance.sample(NAMES, 2)
+    friend = first if second == hero else second
+    people = {"hero": hero or first, "friend": friend, "thing": thing or chance.choice(THINGS)}
     text = "{story}"
     while PART.search(text):
         text = PART.sub(lambda part: chance.choice(RULES[part[1]]), text)
