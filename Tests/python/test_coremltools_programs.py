@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import op_oracle
 import pytest
-from coremltools_programs import EXAMPLES, Example, build_block, np_block, weights
+from coremltools_flow import EXAMPLES
+from coremltools_programs import Example, build_block, np_block, weights
 from coremltools_text import Printed, convert, print_model
 
 from orion.errors import OrionError

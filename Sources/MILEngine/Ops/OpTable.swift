@@ -3,7 +3,7 @@ enum OpTable {
   static let rows: [OpRow] =
     elementwise + activations + comparisons + reductions + normalizations + products + convolutions
     + shapes + slices + gathers + compressed + controlFlow + resizing + imageSampling
-    + boxSelection + randomness + recurrence + transposedConvolutions
+    + boxSelection + randomness + recurrence + transposedConvolutions + buffers
 
   /// The row of the op called `name`, or `nil`.
   static func row(named name: String) -> OpRow? { byName[name] }
