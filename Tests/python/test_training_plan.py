@@ -16,6 +16,7 @@ from orion import models, weights
 from orion.compile.training import TrainingPlan, make_training_plan, program_text
 from orion.errors import UsageError
 from orion.ir import Arithmetic
+from orion.passes import part_attention_gradients
 from orion.runtime import Device, Program, profile
 
 MODELS = ["gpt2-tiny", "llama-tiny-gqa", "llama-tiny-tied", "qwen3-tiny"]
@@ -98,6 +99,23 @@ def test_cpu_gives_the_references_gradients(golden: Golden, tmp_path: Path) -> N
     step = run_plan(plan, golden.tensors, golden.ids, run)
     assert step.loss == pytest.approx(golden.loss, abs=1e-5)
     assert largest_error(golden, step) < FP32_BOUND
+
+
+def test_attention_some_heads_at_a_time(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    golden = read_golden(data / "golden" / "llama-tiny-gqa")
+    device = Device("cpu")
+    found = []
+    for score_bytes in (1 << 20, 1):
+        monkeypatch.setattr(part_attention_gradients, "SCORE_BYTES", score_bytes)
+        plan = plan_of(golden, CPU)
+        run = on_device(device, plan, golden.tensors, tmp_path)
+        found.append(run_plan(plan, golden.tensors, golden.ids, run).gradients)
+        slices = len(plan.programs["layer_backward"].graph.walk("slice"))
+        assert slices == (0 if score_bytes > 1 else 4 * 4)
+    for key, gradient in found[0].items():
+        np.testing.assert_array_equal(found[1][key], gradient)
 
 
 def test_fp16_stays_close(golden: Golden) -> None:

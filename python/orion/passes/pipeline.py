@@ -23,6 +23,7 @@ from .drop_identities import drop_identities
 from .fold_constants import fold_constants
 from .merge_casts import merge_casts
 from .order_ports import order_ports
+from .part_attention_gradients import part_attention_gradients
 from .place_new_keys import place_new_keys
 from .share_common_subexpressions import share_common_subexpressions
 from .store_weights import store_weights
@@ -32,6 +33,7 @@ Pass = Callable[[Graph, Mapping[str, Any]], None]
 PIPELINE: tuple[Pass, ...] = (
     attach_adapters,
     place_new_keys,
+    part_attention_gradients,
     decompose_attention,
     decompose_rope,
     decompose_norms,
