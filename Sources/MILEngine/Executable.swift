@@ -75,7 +75,7 @@ public final class ExecutableFunction: Sendable {
 
   /// Computes the outputs from the inputs, and what the states hold from then on. Several calls may
   /// run at once, those of a function with states one after the other; an output may be the memory of
-  /// an input.
+  /// an input. Fails when a value that an op must check at run time is out of range.
   public func run(inputs: [MemoryView], outputs: [MemoryView]) throws(EngineError) {
     try check(inputs, self.inputs.count, plan.inputs, "input")
     try check(outputs, self.outputs.count, plan.outputs, "output")

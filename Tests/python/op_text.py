@@ -35,7 +35,7 @@ def constant_type(value: Any, allowed: Sequence[str]) -> str:
     """The type of a Python value, as far as the table leaves a choice."""
     first = np.asarray(value).reshape(-1)[:1]
     kind = {"U": "string", "b": "bool", "i": "int32", "f": "fp32"}[first.dtype.kind]
-    return kind if kind in allowed or not allowed else allowed[0]
+    return kind if kind in allowed or allowed == ("tuple",) else allowed[0]
 
 
 class Text:
@@ -165,6 +165,9 @@ class Text:
             name = self.call(
                 f"{name}_half", "fp16", shape, f"select(cond = {name}, a = {one}, b = {zero})"
             )
+        elif dtype != "fp16":
+            target = self.constant(f"{name}_type", "string", "fp16")
+            name = self.call(f"{name}_half", "fp16", shape, f"cast(x = {name}, dtype = {target})")
         count = int(np.prod(shape))
         wide = -(-count // 32) * 32
         flat = self.constant(f"{name}_shape", "int32", [1, 1, 1, count])
@@ -183,6 +186,10 @@ class Text:
         return name
 
     def text(self) -> str:
+        if not self.inputs:
+            # A program that is given nothing cannot be evaluated.
+            self.inputs.append(("unused", "fp16", (1, 1, 1, 32)))
+            self.arrays["unused"] = np.zeros((1, 1, 1, 32), np.float16)
         body = "".join(f"            {line};\n" for line in self.lines)
         made = mil_text.program(self.inputs, body, self.outputs)
         return made.replace("main<ios18>", f"main<{self.opset}>")

@@ -1,98 +1,150 @@
-"""Weights that are stored narrow stand for numpy's numbers, rounded to fp16, on every device."""
+"""Compressed weights within each other, as joint compression makes them, on both devices."""
 
-import re
 from collections.abc import Callable
-from pathlib import Path
 
 import mil_text
 import numpy as np
 import pytest
-from test_numpy_ops import SIM, assert_bits
+from op_rows_weights import look_up, shift_scale, sparse_to_dense
+from op_text import literal
+from test_engine_arithmetic import SIM, assert_bits
 
 from orion.runtime import Device, Program
 
 SHAPE = (1, 4, 2, 32)
+Random = np.random.Generator
 
 
-def literal(array: np.ndarray) -> str:
-    """Nested brackets, one pair an axis."""
-    if array.ndim:
-        return f"[{', '.join(map(literal, array))}]"
-    return str(int(array)) if array.dtype.kind in "iu" else float(array).hex()
+def line(results: str, op: str, **arguments: str) -> str:
+    given = ", ".join(f"{name} = {value}" for name, value in arguments.items())
+    return f'            {results} = {op}({given})[name = string("{op}")];\n'
 
 
-def typed(dtype: str, array: np.ndarray) -> str:
-    kind = mil_text.tensor_type(dtype, array.shape) if array.ndim else dtype
-    return f"{kind}({literal(array)})"
+def tensor(dtype: str, shape: tuple[int, ...], name: str) -> str:
+    return f"{mil_text.tensor_type(dtype, shape)} {name}"
 
 
-def affine(random: np.random.Generator) -> tuple[str, str, np.ndarray]:
-    data = random.integers(-128, 128, SHAPE).astype(np.int8)
-    scale = random.uniform(0.01, 0.1, SHAPE[1]).astype(np.float16)
-    zero = random.integers(-8, 8, SHAPE[1]).astype(np.int8)
-    text = (
-        f'constexpr_affine_dequantize()[axis = int32(1), name = string("w"), quantized_data ='
-        f" {typed('int8', data)}, scale = {typed('fp16', scale)}, zero_point ="
-        f" {typed('int8', zero)}]"
+def looked_up_sparse(random: Random) -> tuple[str, np.ndarray]:
+    """A mask, tables for two blocks of channels, and entries of two neighbouring rows."""
+    mask = random.integers(0, 2, (4, 1, 32))
+    indices = random.integers(0, 4, int(mask.sum()))
+    tables = random.normal(size=(2, 1, 1, 4, 2)).astype(np.float16)
+    count = 2 * len(indices)
+    text = line(
+        f"{tensor('uint1', SHAPE[1:], 'm')}, {tensor('fp16', (count,), 'v')}",
+        "constexpr_lut_to_sparse",
+        indices_mask=literal("uint1", mask),
+        indices_nonzero_data=literal("uint2", indices),
+        lut=literal("fp16", tables),
+        vector_axis="int32(1)",
     )
-    column = (slice(None), None, None)
-    exact = (data.astype(np.float64) - zero[column]) * scale.astype(np.float64)[column]
-    return "ios16", text, exact
-
-
-def blockwise(random: np.random.Generator) -> tuple[str, str, np.ndarray]:
-    """Blocks of two channels."""
-    data = random.integers(-8, 8, SHAPE).astype(np.int8)
-    scale = random.uniform(0.01, 0.5, (1, 2, 1, 1)).astype(np.float16)
-    offset = random.integers(-8, 8, (1, 2, 1, 1)).astype(np.int8)
-    text = (
-        f"constexpr_blockwise_shift_scale(data = {typed('int4', data)}, offset ="
-        f' {typed("int4", offset)}, scale = {typed("fp16", scale)})[name = string("w")]'
+    text += line(
+        tensor("fp16", SHAPE[1:], "w"), "constexpr_sparse_to_dense", nonzero_data="v", mask="m"
     )
-    shifted = data.astype(np.float64) - np.repeat(offset, 2, 1)
-    return "ios18", text, shifted * np.repeat(scale.astype(np.float64), 2, 1)
+    dense = look_up(sparse_to_dense(indices, mask), tables, vector_axis=1)
+    return text, np.where(np.repeat(mask, 2, 1) != 0, dense, 0)
 
 
-def looked_up(random: np.random.Generator) -> tuple[str, str, np.ndarray]:
-    """A table of four for each of the four channels; with one axis more a table has too many."""
-    indices = random.integers(0, 4, SHAPE[1:]).astype(np.uint8)
-    tables = random.normal(size=(4, 1, 1, 4, 1)).astype(np.float16)
-    text = (
-        f"constexpr_lut_to_dense(indices = {typed('uint2', indices)}, lut ="
-        f' {typed("fp16", tables)})[name = string("w")]'
+def scaled_sparse(random: Random) -> tuple[str, np.ndarray]:
+    """Four bits where the mask is set, with a scale and an offset for each two channels."""
+    mask = random.integers(0, 2, SHAPE)
+    data = random.integers(-8, 8, int(mask.sum()))
+    scale = random.uniform(0.05, 2, (1, 2, 1, 1)).astype(np.float16)
+    offset = random.integers(-8, 8, (1, 2, 1, 1))
+    text = line(
+        f"{tensor('uint1', SHAPE, 'm')}, {tensor('fp16', data.shape, 'v')}",
+        "constexpr_sparse_blockwise_shift_scale",
+        data_mask=literal("uint1", mask),
+        nonzero_data=literal("int4", data),
+        scale=literal("fp16", scale),
+        offset=literal("int4", offset),
     )
-    channels = np.arange(4)[:, None, None]
-    return "ios18", text, tables.reshape(4, 4)[channels, indices].astype(np.float64)
-
-
-def converted(random: np.random.Generator) -> tuple[str, str, np.ndarray]:
-    wide = random.normal(size=SHAPE).astype(np.float32)
-    text = (
-        f'constexpr_cast()[name = string("w"), output_dtype = string("fp16"), source_val ='
-        f" {typed('fp32', wide)}]"
+    text += line(
+        tensor("fp16", SHAPE, "w"), "constexpr_sparse_to_dense", nonzero_data="v", mask="m"
     )
-    return "ios16", text, wide.astype(np.float64)
+    dense = shift_scale(sparse_to_dense(data, mask), scale.astype(np.float64), offset)
+    return text, np.where(mask != 0, dense, 0)
 
 
-MAKERS = (affine, blockwise, looked_up, converted)
+def scaled_tables(random: Random) -> tuple[str, np.ndarray]:
+    """Tables of bytes whose entries are scaled afterwards."""
+    indices = random.integers(0, 8, SHAPE)
+    tables = random.integers(-128, 128, (1, 1, 1, 1, 8, 1))
+    scale = random.uniform(0.01, 0.1, (1, 4, 1, 1)).astype(np.float16)
+    text = line(
+        tensor("int8", SHAPE, "d"),
+        "constexpr_lut_to_dense",
+        indices=literal("uint3", indices),
+        lut=literal("int8", tables),
+    )
+    text += line(
+        tensor("fp16", SHAPE, "w"),
+        "constexpr_blockwise_shift_scale",
+        data="d",
+        scale=literal("fp16", scale),
+    )
+    return text, shift_scale(look_up(indices, tables), scale.astype(np.float64))
 
 
-@pytest.mark.parametrize("make", MAKERS)
+def sparse_scaled_tables(random: Random) -> tuple[str, np.ndarray]:
+    """Three forms in a row."""
+    mask = random.integers(0, 2, SHAPE)
+    indices = random.integers(0, 2, int(mask.sum()))
+    tables = random.integers(-128, 128, (1, 1, 1, 1, 2, 1))
+    scale = random.uniform(0.01, 0.1, (1, 1, 2, 1)).astype(np.float16)
+    text = line(
+        f"{tensor('uint1', SHAPE, 'a')}, {tensor('int8', indices.shape, 'b')}",
+        "constexpr_lut_to_sparse",
+        indices_mask=literal("uint1", mask),
+        indices_nonzero_data=literal("uint1", indices),
+        lut=literal("int8", tables),
+    )
+    text += line(
+        f"{tensor('uint1', SHAPE, 'c')}, {tensor('fp16', indices.shape, 'd')}",
+        "constexpr_sparse_blockwise_shift_scale",
+        data_mask="a",
+        nonzero_data="b",
+        scale=literal("fp16", scale),
+    )
+    text += line(
+        tensor("fp16", SHAPE, "w"), "constexpr_sparse_to_dense", nonzero_data="d", mask="c"
+    )
+    dense = shift_scale(look_up(sparse_to_dense(indices, mask), tables), scale.astype(np.float64))
+    return text, np.where(mask != 0, dense, 0)
+
+
+@pytest.mark.parametrize(
+    "make", [looked_up_sparse, scaled_sparse, scaled_tables, sparse_scaled_tables]
+)
 @pytest.mark.parametrize("name", ["cpu", SIM])
-def test_a_narrow_weight_is_its_numbers(
-    name: str, make: Callable[..., tuple[str, str, np.ndarray]]
+def test_forms_within_each_other(
+    name: str, make: Callable[[Random], tuple[str, np.ndarray]]
 ) -> None:
-    opset, text, exact = make(np.random.default_rng(11))
-    body = f"            {mil_text.tensor_type('fp16', exact.shape)} w = {text};\n"
+    body, exact = make(np.random.default_rng(11))
     body += mil_text.call("maximum", {"x": "%x", "y": "%w"}, [("out", "fp16", SHAPE)])
     program = mil_text.program([("x", "fp16", SHAPE)], body, ["out"])
     lowest = np.full(SHAPE, -np.inf, np.float16)
-    got = Program(Device(name), program.replace("ios18", opset)).run([lowest])["out"]
+    got = Program(Device(name), program).run([lowest])["out"]
     assert_bits(got, np.broadcast_to(exact, SHAPE))
 
 
-def test_each_op_of_the_engine_is_tested(root: Path) -> None:
-    source = (root / "Sources/MILEngine/Ops/Compressed.swift").read_text()
-    random = np.random.default_rng(1)
-    used = {make(random)[1].split("(")[0] for make in MAKERS}
-    assert used == set(re.findall(r'"(constexpr_\w+)"', source))
+@pytest.mark.parametrize("name", ["cpu", SIM])
+def test_a_sparse_matrix_multiplies(name: str) -> None:
+    """Weights of a product are made the same way before they are packed."""
+    random = np.random.default_rng(3)
+    mask = random.integers(0, 2, (8, 32))
+    values = random.normal(size=int(mask.sum())).astype(np.float16)
+    body = line(
+        tensor("fp16", mask.shape, "w"),
+        "constexpr_sparse_to_dense",
+        nonzero_data=literal("fp16", values),
+        mask=literal("uint1", mask),
+    )
+    body += mil_text.call("linear", {"x": "%x", "weight": "%w"}, [("y", "fp16", (1, 1, 32, 8))])
+    body += mil_text.call(
+        "transpose", {"x": "%y", "perm": [0, 1, 3, 2]}, [("out", "fp16", (1, 1, 8, 32))]
+    )
+    x = random.normal(size=(1, 1, 32, 32)).astype(np.float16)
+    program = Program(Device(name), mil_text.program([("x", "fp16", x.shape)], body, ["out"]))
+    exact = sparse_to_dense(values, mask).astype(np.float64) @ x[0, 0].T.astype(np.float64)
+    np.testing.assert_allclose(program.run([x])["out"][0, 0], exact, rtol=2e-3, atol=1e-2)

@@ -4,8 +4,6 @@
 enum ArgumentList {
   /// Ops that run when the program is compiled; before ios18 their arguments stand among the attributes.
   static let constexprPrefix = "constexpr_"
-  /// The parameters of MIL that take several values.
-  static let variadic = ["values", "loop_vars"]
 
   static func arguments(of operation: Operation) -> [Argument] {
     guard operation.op.hasPrefix(constexprPrefix) else { return operation.arguments }
@@ -50,9 +48,12 @@ extension FunctionChecker {
   mutating func operand(_ argument: Argument, of operation: Operation) -> Operand? {
     let label = "\(operation.outputs.first?.name ?? operation.op).\(argument.name)"
     guard case .list(let members) = argument.value else {
-      return value(argument.value, argument.name, of: operation, label).map { .one($0) }
+      let isList = OpTable.row(named: operation.op)?.parameter(named: argument.name)?.isList == true
+      return value(argument.value, argument.name, of: operation, label).map {
+        isList ? .many([$0]) : .one($0)
+      }
     }
-    guard ArgumentList.variadic.contains(argument.name) else {
+    guard OpTable.row(named: operation.op)?.parameter(named: argument.name)?.isList != false else {
       fault(
         "argument `\(argument.name)` of `\(operation.op)` takes one value, but a list came",
         rule: "type-mismatch", at: argument.span)

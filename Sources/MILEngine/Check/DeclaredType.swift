@@ -43,7 +43,7 @@ struct DeclaredType {
     let shape = dimensions.map { dimension in
       if case .fixed(let length) = dimension { length } else { 0 }
     }
-    guard let count = Shape.count(shape), count <= elementCountMax else {
+    guard Shape.isUsable(shape) else {
       throw Diagnostic(
         "\(subject) has too many elements: its type is \(type.text(version: version)), and at most"
           + " \(elementCountMax) can be handled", rule: "too-large", at: span)

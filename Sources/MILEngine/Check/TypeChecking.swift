@@ -8,13 +8,20 @@ extension FunctionChecker {
     let declared = operation.outputs.map { DeclaredType($0, version: version) }
     var types: [String: [TensorType]] = [:]
     var constants: [String: ConstantValue] = [:]
+    var lists: [String: [ConstantValue]] = [:]
     for (name, operand) in operands {
       types[name] = operand.ids.map { values[$0].type }
-      if case .one(let id) = operand { constants[name] = constantValue(id) }
+      switch operand {
+      case .one(let id): constants[name] = constantValue(id)
+      case .many(let ids) where row.parameter(named: name)?.isConstant == true:
+        lists[name] = ids.compactMap { constantValue($0) }
+      case .many: break
+      }
     }
     let context = InferenceContext(
       op: operation.op, opset: operation.version ?? opset, span: operation.span,
-      types: types, constants: constants, declared: declared.compactMap { try? $0.tensor() },
+      types: types, constants: constants, lists: lists,
+      declared: declared.compactMap { try? $0.tensor() },
       blocks: blocks.map(\.function.signature))
     do throws(Diagnostic) {
       let inferred = try row.infer(context)

@@ -13,7 +13,9 @@ enum Files {
       throws(EngineError) -> Void
   ) throws(EngineError) {
     var template = Array((path + ".XXXXXX").utf8CString)
-    guard !FileWatch.stops(path), case let descriptor = mkstemp(&template), descriptor >= 0 else { throw refusal("cannot write", path) }
+    guard !FileWatch.stops(path), case let descriptor = mkstemp(&template), descriptor >= 0 else {
+      throw refusal("cannot write", path)
+    }
     let temporary = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
     var isOpen = true
     do throws(EngineError) {

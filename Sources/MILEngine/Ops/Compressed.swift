@@ -4,7 +4,8 @@ import CKernels
 
 extension OpTable {
   static let compressed: [OpRow] = [
-    affineDequantize, blockwiseShiftScale, lookUpTable, constexprCast,
+    affineDequantize, blockwiseShiftScale, lookUpTable, constexprCast, sparseToDense, lookUpSparse,
+    sparseShiftScale,
   ]
 
   /// Before ios18; scale and zero point are one number or one for each element of the axis.
@@ -24,6 +25,16 @@ extension OpTable {
     fold: { lowering, node throws(Diagnostic) in
       let context = lowering.arguments(node)
       let data = try context.type("quantized_data").shape
+      guard lowering.isStored(node, ["quantized_data", "scale", "zero_point"]) else {
+        return try lowering.composed(node) { (made: inout RecipeParts) throws(Diagnostic) in
+          .scaled(
+            data: try lowering.recipe(node, "quantized_data", &made),
+            scale: try lowering.recipe(node, "scale", &made),
+            offset: try lowering.recipe(node, "zero_point", &made), shape: data,
+            scaleShape: try context.alongAxis("scale", of: data),
+            offsetShape: try context.alongAxis("zero_point", of: data))
+        }
+      }
       let offset = try lowering.part(node, "zero_point")
       let rule = ConstantContent.Rule.scaled(
         scale: try context.alongAxis("scale", of: data),
@@ -48,6 +59,11 @@ extension OpTable {
       return [try context.result(scale.dtype, data.shape)]
     },
     fold: { lowering, node throws(Diagnostic) in
+      guard lowering.isStored(node, ["data", "scale", "offset"]) else {
+        return try lowering.composed(node) { (made: inout RecipeParts) throws(Diagnostic) in
+          try lowering.scaling(node, try lowering.recipe(node, "data", &made), &made)
+        }
+      }
       var parts = [try lowering.part(node, "data"), try lowering.part(node, "scale")]
       let scale = parts[1].type.shape
       var offset: [Int]?
@@ -72,6 +88,13 @@ extension OpTable {
     },
     fold: { lowering, node throws(Diagnostic) in
       let shape = try LookUpShape(lowering.arguments(node))
+      guard shape.count == 1, lowering.isStored(node, ["indices", "lut"]) else {
+        return try lowering.composed(node) { (made: inout RecipeParts) throws(Diagnostic) in
+          .lookedUp(
+            indices: try lowering.recipe(node, "indices", &made, bits: shape.bits),
+            table: try lowering.recipe(node, "lut", &made), shape: shape.lookUp)
+        }
+      }
       let parts = [try lowering.part(node, "indices"), try lowering.part(node, "lut")]
       return lowering.compressed(
         node, .lookedUp(bits: shape.bits, shape: shape.result, blocks: shape.blocks), parts)
@@ -89,44 +112,80 @@ extension OpTable {
     })
 }
 
-/// The sizes of a `constexpr_lut_to_dense`.
-private struct LookUpShape {
+/// The sizes of a look-up in tables.
+struct LookUpShape {
   /// Of an index.
   let bits: Int
-  let result: [Int]
-  /// Tables along each axis of the result.
+  /// Of the indices.
+  let shape: [Int]
+  /// Tables along each axis of the indices.
   let blocks: [Int]
+  /// Numbers of an entry; they lie along `axis` of the result.
+  let count: Int
+  let axis: Int
 
+  var result: [Int] {
+    var result = shape
+    if count != 1 { result[axis] *= count }
+    return result
+  }
+  var lookUp: ConstantRecipe.LookUp {
+    ConstantRecipe.LookUp(bits: bits, shape: shape, blocks: blocks, count: count, axis: axis)
+  }
+
+  static let indexTypes: [DType] = [.uint1, .uint2, .uint3, .uint4, .uint6, .uint8]
+}
+
+extension LookUpShape {
   init(_ context: InferenceContext) throws(Diagnostic) {
     let lut = try context.type("lut").shape
-    if context.has("shape") {
-      result = try context.requiredIntegers("shape")
-      blocks = [Int](repeating: 1, count: result.count)
-      let indices = try context.type("indices", in: [.uint8])
-      guard let bits = [1, 2, 4, 6, 8].first(where: { lut == [1 << $0] }) else {
-        throw context.fault("`lut` must hold 2, 4, 16, 64 or 256 values; it is \(lut.text)")
-      }
-      self.bits = bits
-      guard let count = Shape.count(result), count <= elementCountMax,
-        indices.elementCount == (count * bits + 7) / 8
-      else {
-        throw context.fault(
-          "`indices` must hold \(bits) bits for each element of \(result.text);"
-            + " it has \(indices.elementCount) bytes")
-      }
+    guard context.has("shape") else {
+      let indices = try context.type("indices", in: Self.indexTypes)
+      try self.init(context, lut: lut, shape: indices.shape, bits: indices.dtype.bitWidth ?? 8)
       return
     }
-    let indices = try context.type("indices", in: [.uint1, .uint2, .uint3, .uint4, .uint6, .uint8])
-    bits = indices.dtype.bitWidth ?? 8
-    result = indices.shape
-    blocks = Array(lut.prefix(result.count))
-    guard lut.count == result.count + 2, lut.suffix(2) == [1 << bits, 1],
-      zip(result, blocks).allSatisfy({ $1 > 0 && $0 % $1 == 0 })
+    let shape = try context.requiredIntegers("shape")
+    let indices = try context.type("indices", in: [.uint8])
+    guard let bits = [1, 2, 4, 6, 8].first(where: { lut == [1 << $0] }) else {
+      throw context.fault("`lut` must hold 2, 4, 16, 64 or 256 values; it is \(lut.text)")
+    }
+    guard Shape.isUsable(shape), !shape.isEmpty, let total = Shape.count(shape),
+      indices.elementCount == (total * bits + 7) / 8
     else {
       throw context.fault(
-        "`lut` must be a number of tables for each axis of \(result.text), then"
-          + " \([1 << bits, 1].text) (tables of single values); it is \(lut.text)")
+        "`indices` must hold \(bits) bits for each element of \(shape.text);"
+          + " it has \(indices.elementCount) bytes")
     }
+    let blocks = [Int](repeating: 1, count: shape.count)
+    self.init(bits: bits, shape: shape, blocks: blocks, count: 1, axis: 0)
+  }
+
+  /// Tables of their own for each block of the indices, whose entries may be vectors.
+  init(
+    _ context: InferenceContext, lut: [Int], shape: [Int], bits: Int
+  ) throws(Diagnostic) {
+    self.bits = bits
+    self.shape = shape
+    blocks = Array(lut.prefix(shape.count))
+    guard !shape.isEmpty, lut.count == shape.count + 2, lut[shape.count] == 1 << bits,
+      lut[shape.count + 1] > 0, zip(shape, blocks).allSatisfy({ $1 > 0 && $0 % $1 == 0 })
+    else {
+      throw context.fault(
+        "`lut` must be a number of tables for each axis of \(shape.text), then \(1 << bits)"
+          + " entries and the numbers of an entry; it is \(lut.text)")
+    }
+    count = lut[shape.count + 1]
+    guard context.has("vector_axis") else {
+      guard count == 1 else {
+        throw context.fault(
+          "`vector_axis` is missing; entries of \(count) numbers need it", rule: "missing-argument")
+      }
+      axis = 0
+      return
+    }
+    axis = try context.axis(
+      context.integer("vector_axis", default: 0), rank: shape.count, of: "vector_axis")
+    _ = try context.product([count] + shape)
   }
 }
 
@@ -146,7 +205,7 @@ extension InferenceContext {
     return result
   }
 
-  fileprivate func checkBlocks(_ name: String, of shape: [Int]) throws(Diagnostic) {
+  func checkBlocks(_ name: String, of shape: [Int]) throws(Diagnostic) {
     let blocks = try type(name).shape
     guard blocks.count == shape.count,
       zip(shape, blocks).allSatisfy({ $1 > 0 && $0 % $1 == 0 })
@@ -160,14 +219,14 @@ extension InferenceContext {
 
 extension ConstantContent.Part {
   /// The text says that every element is 0.
-  fileprivate var isZero: Bool {
+  var isZero: Bool {
     ConstantValue(type: type, source: source)?.numbers.allSatisfy { $0 == 0 } ?? false
   }
 }
 
 extension Lowering {
   /// An argument that is stored, in the text or in a weight file.
-  fileprivate func part(_ node: Node, _ name: String) throws(Diagnostic) -> ConstantContent.Part {
+  func part(_ node: Node, _ name: String) throws(Diagnostic) -> ConstantContent.Part {
     let value = try required(node, name)
     guard let source = function.values[value].constant else {
       throw Diagnostic(

@@ -28,7 +28,7 @@ extension OpTable {
 
   /// The first block is the condition, the second the body.
   private static let loop = OpRow(
-    "while_loop", [.value("loop_vars")], blocks: 2,
+    "while_loop", [.list("loop_vars")], blocks: 2,
     infer: { context throws(Diagnostic) in
       let variables = context.types["loop_vars"] ?? []
       let (condition, body) = (context.blocks[0], context.blocks[1])

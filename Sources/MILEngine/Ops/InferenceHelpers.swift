@@ -149,7 +149,7 @@ extension InferenceContext {
 
   /// A result type whose size can be computed with.
   func result(_ dtype: DType, _ shape: [Int]) throws(Diagnostic) -> TensorType {
-    guard let count = Shape.count(shape), count <= elementCountMax else {
+    guard Shape.isUsable(shape) else {
       throw fault("the result \(shape.text) has too many elements", rule: "too-large")
     }
     return TensorType(dtype, shape)
@@ -167,6 +167,14 @@ enum Shape {
       result = product
     }
     return result
+  }
+
+  /// No product of its sizes can overflow, even where others are 0.
+  static func isUsable(_ shape: [Int]) -> Bool {
+    guard shape.allSatisfy({ $0 >= 0 }), let count = count(shape.map { max($0, 1) }) else {
+      return false
+    }
+    return count <= elementCountMax
   }
 
   static func broadcast(_ left: [Int], _ right: [Int]) -> [Int]? {

@@ -45,6 +45,9 @@ extension OpTable {
     lower: { lowering, node throws(Diagnostic) in
       let weight = try lowering.required(node, "weight")
       let shape = lowering.type(weight).shape
+      guard lowering.result(node).dtype.isFloat else {
+        return try lowering.multiplyIntegers(node, rows: "x", by: weight)
+      }
       let weights = try lowering.weights(
         weight, outputs: shape[0], inner: shape[1], outputStride: shape[1], innerStride: 1)
       try lowering.multiply(node, rows: "x", by: weights, bias: lowering.bias(node))

@@ -3,6 +3,7 @@ struct OpRow: Sendable {
   typealias Infer = @Sendable (InferenceContext) throws(Diagnostic) -> [TensorType]
   typealias Flops = @Sendable (InferenceContext) throws(Diagnostic) -> Work.Flops
   typealias Fold = @Sendable (Lowering, Node) throws(Diagnostic) -> ConstantContent?
+  typealias FoldAll = @Sendable (Lowering, Node) throws(Diagnostic) -> [ConstantContent]?
   typealias Lower = @Sendable (inout Lowering, Node) throws(Diagnostic) -> Void
 
   let name: String
@@ -10,8 +11,8 @@ struct OpRow: Sendable {
   let parameters: [Parameter]
   /// The result types, or a diagnostic that says what was expected and what came.
   let infer: Infer
-  /// What the result holds when that is known before the run; `nil` for ops that never fold.
-  let fold: Fold?
+  /// What the results hold when that is known before the run; `nil` for ops that never fold.
+  let fold: FoldAll?
   /// Adds the op's steps to a plan.
   let lower: Lower
   /// Operations that count as work of their own; `nil` for ops that only pass over memory.
@@ -30,18 +31,39 @@ struct OpRow: Sendable {
     self.isSilent = isSilent
     self.parameters = parameters
     self.infer = infer
-    self.fold = fold
+    self.fold = fold.map { Self.onlyResult($0) }
     self.lower = lower
     self.flops = flops
   }
 
-  /// A row whose results are constants, always.
+  /// A row whose only result is a constant, always.
   init(
     _ name: String, _ parameters: [Parameter], infer: @escaping Infer, fold: @escaping Fold
   ) {
-    self.init(name, parameters, infer: infer, fold: fold) { _, node throws(Diagnostic) in
+    self.init(name, parameters, infer: infer, foldAll: Self.onlyResult(fold))
+  }
+
+  /// A row whose results are constants, always.
+  init(
+    _ name: String, _ parameters: [Parameter], infer: @escaping Infer, foldAll: @escaping FoldAll
+  ) {
+    self.name = name
+    self.parameters = parameters
+    self.infer = infer
+    fold = foldAll
+    flops = nil
+    blockCount = 0
+    isSilent = false
+    lower = { _, node throws(Diagnostic) in
       throw Diagnostic(
         "\(node.op): its arguments must be constants", rule: "not-constant", at: node.span)
+    }
+  }
+
+  private static func onlyResult(_ fold: @escaping Fold) -> FoldAll {
+    { (lowering: Lowering, node: Node) throws(Diagnostic) -> [ConstantContent]? in
+      guard let content = try fold(lowering, node) else { return nil }
+      return [content]
     }
   }
 
@@ -59,6 +81,8 @@ struct Parameter: Sendable, Hashable {
   let presence: Presence
   /// Must be known at compile time.
   let isConstant: Bool
+  /// Takes several values in parentheses.
+  var isList = false
 
   /// Must be given; may be a run-time value.
   static func value(_ name: String) -> Parameter {
@@ -67,6 +91,10 @@ struct Parameter: Sendable, Hashable {
   /// Must be given and known at compile time.
   static func constant(_ name: String) -> Parameter {
     Parameter(name: name, presence: .required, isConstant: true)
+  }
+  /// Must be given, as several values in parentheses.
+  static func list(_ name: String, isConstant: Bool = false) -> Parameter {
+    Parameter(name: name, presence: .required, isConstant: isConstant, isList: true)
   }
   /// May be left out; may be a run-time value.
   static func optionalValue(_ name: String) -> Parameter {
@@ -87,6 +115,8 @@ struct InferenceContext: Sendable {
   let types: [String: [TensorType]]
   /// Decoded constants, by parameter; blobs are absent.
   let constants: [String: ConstantValue]
+  /// The same for parameters that take several values.
+  var lists: [String: [ConstantValue]] = [:]
   /// Types declared for the outputs, for ops whose result type is the declaration's (`cast`, `const`).
   let declared: [TensorType]
   /// The types that the operation's blocks take and give.

@@ -1,8 +1,8 @@
-/// Ops that change a value's shape or join and part values, and compute nothing.
+/// Ops that change a value's shape and keep its elements.
 
 extension OpTable {
   static let shapes: [OpRow] = [
-    reshape, expandDims, squeeze, transpose, concat, stack, split, tile, pad,
+    reshape, expandDims, squeeze, flatten, reshapeLike, transpose,
   ]
 
   private static let reshape = OpRow(
@@ -39,13 +39,46 @@ extension OpTable {
       guard let given = try context.integers("axes") else {
         return [TensorType(x.dtype, x.shape.filter { $0 != 1 })]
       }
+      // An axis that is named but holds more than one element stays.
       let axes = try context.axes(given, rank: x.shape.count, of: "axes")
-      for axis in axes where x.shape[axis] != 1 {
-        throw context.fault("axis \(axis) of `x` \(x.shape.text) must be 1 to be dropped")
+      let kept = x.shape.indices.filter { !axes.contains($0) || x.shape[$0] != 1 }
+      return [TensorType(x.dtype, kept.map { x.shape[$0] })]
+    },
+    fold: { lowering, node throws(Diagnostic) in try lowering.reshapeConstant(node) },
+    lower: { lowering, node throws(Diagnostic) in
+      try lowering.reshape(node, "x", to: lowering.result(node).shape)
+    })
+
+  /// Two axes: the sizes before `axis` as one, and all from it on.
+  private static let flatten = OpRow(
+    "flatten2d", [.value("x"), .option("axis")],
+    infer: { context throws(Diagnostic) in
+      let x = try context.type("x", in: Kinds.any)
+      let rank = x.shape.count
+      let given = try context.integer("axis", default: 1)
+      guard (-rank...rank).contains(given) else {
+        throw context.fault("`axis` is \(given), but the rank is \(rank); give \(-rank) to \(rank)")
       }
+      let axis = given < 0 ? given + rank : given
       return [
-        TensorType(x.dtype, x.shape.indices.filter { !axes.contains($0) }.map { x.shape[$0] })
+        TensorType(x.dtype, [x.shape[..<axis].reduce(1, *), x.shape[axis...].reduce(1, *)])
       ]
+    },
+    fold: { lowering, node throws(Diagnostic) in try lowering.reshapeConstant(node) },
+    lower: { lowering, node throws(Diagnostic) in
+      try lowering.reshape(node, "x", to: lowering.result(node).shape)
+    })
+
+  /// The new shape is made of runs of other values' shapes.
+  private static let reshapeLike = OpRow(
+    "reshape_like",
+    [
+      .value("x"), .list("ref_tensors"), .list("begins", isConstant: true),
+      .list("ends", isConstant: true), .list("end_masks", isConstant: true),
+    ],
+    infer: { context throws(Diagnostic) in
+      let x = try context.type("x", in: Kinds.any)
+      return [TensorType(x.dtype, try context.shapeLike(x.shape))]
     },
     fold: { lowering, node throws(Diagnostic) in try lowering.reshapeConstant(node) },
     lower: { lowering, node throws(Diagnostic) in
@@ -66,123 +99,6 @@ extension OpTable {
         permutation.firstIndex(of: axis)
       }
     })
-
-  private static let concat = OpRow(
-    "concat", [.value("values"), .constant("axis"), .option("interleave")],
-    infer: { context throws(Diagnostic) in
-      let first = try context.type("values", in: Kinds.any)
-      let axis = try context.axis(
-        context.integer("axis", default: 0), rank: first.shape.count, of: "axis")
-      let interleave = try context.flag("interleave", default: false)
-      var shape = first.shape
-      shape[axis] = 0
-      for type in context.types["values"] ?? [] {
-        var expected = first.shape
-        if !interleave, axis < type.shape.count { expected[axis] = type.shape[axis] }
-        guard type.dtype == first.dtype, type.shape == expected else {
-          throw context.fault(
-            "values must have one type and, but for axis \(axis)\(interleave ? " too" : ""),"
-              + " one shape; the first is \(first.text), another \(type.text)")
-        }
-        shape[axis] += type.shape[axis]
-      }
-      return [try context.result(first.dtype, shape)]
-    },
-    lower: { lowering, node throws(Diagnostic) in
-      let context = lowering.arguments(node)
-      let values = node.operands["values"]?.ids ?? []
-      let shape = lowering.result(node).shape
-      let axis = try context.axis(
-        context.integer("axis", default: 0), rank: shape.count, of: "axis")
-      if try context.flag("interleave", default: false) {
-        // Neighbours along the axis come from one value after the other.
-        var parted = shape
-        parted[axis] /= values.count
-        parted.insert(values.count, at: axis + 1)
-        return try lowering.join(node, values, along: axis + 1, shape: parted)
-      }
-      try lowering.concatenate(node, values, axis: axis)
-    })
-
-  private static let stack = OpRow(
-    "stack", [.value("values"), .constant("axis")],
-    infer: { context throws(Diagnostic) in
-      let types = context.types["values"] ?? []
-      let first = try context.type("values", in: Kinds.any)
-      for type in types where type != first {
-        throw context.fault("values must have one type; they are \(first.text) and \(type.text)")
-      }
-      let axis = try context.axis(
-        context.integer("axis", default: 0), rank: first.shape.count + 1, of: "axis")
-      var shape = first.shape
-      shape.insert(types.count, at: axis)
-      return [try context.result(first.dtype, shape)]
-    },
-    lower: { lowering, node throws(Diagnostic) in
-      let shape = lowering.result(node).shape
-      let axis = try lowering.arguments(node).axis(
-        lowering.arguments(node).integer("axis", default: 0), rank: shape.count, of: "axis")
-      let values = node.operands["values"]?.ids ?? []
-      try lowering.join(node, values, along: axis, shape: shape)
-    })
-
-  private static let split = OpRow(
-    "split",
-    [.value("x"), .option("num_splits"), .option("split_sizes"), .constant("axis")],
-    infer: { context throws(Diagnostic) in
-      let x = try context.type("x", in: Kinds.any)
-      let (axis, sizes) = try context.splitting()
-      return sizes.map {
-        var shape = x.shape
-        shape[axis] = $0
-        return TensorType(x.dtype, shape)
-      }
-    },
-    lower: { lowering, node throws(Diagnostic) in
-      let (axis, sizes) = try lowering.arguments(node).splitting()
-      let view = try lowering.view(lowering.required(node, "x"))
-      var begin = 0
-      for (output, size) in zip(node.outputs, sizes) {
-        lowering.define(output, view.sliced(axis: axis, begin: begin, count: size))
-        begin += size
-      }
-    })
-
-  private static let tile = OpRow(
-    "tile", [.value("x"), .value("reps")],
-    infer: { context throws(Diagnostic) in
-      let x = try context.type("x", in: Kinds.any)
-      let reps = try context.requiredIntegers("reps", count: x.shape.count)
-      var shape: [Int] = []
-      for (size, count) in zip(x.shape, reps) {
-        guard count > 0, count <= elementCountMax, size <= elementCountMax / count else {
-          throw context.fault("`reps` must be positive and not too large; it is \(reps.text)")
-        }
-        shape.append(size * count)
-      }
-      return [try context.result(x.dtype, shape)]
-    },
-    lower: { lowering, node throws(Diagnostic) in
-      let x = try lowering.view(lowering.required(node, "x"))
-      let reps = try lowering.arguments(node).requiredIntegers("reps")
-      // A repeated axis in front of each axis, then both as one.
-      var view = x
-      for axis in x.shape.indices.reversed() { view = view.inserting(axis: axis) }
-      view = view.broadcast(to: zip(reps, x.shape).flatMap { [$0, $1] })
-      let window = lowering.window(view, as: lowering.result(node).shape)
-      lowering.define(node.outputs[0], window)
-    })
-
-  private static let pad = OpRow(
-    "pad", [.value("x"), .value("pad"), .option("mode"), .option("constant_val")],
-    infer: { context throws(Diagnostic) in
-      let x = try context.type("x", in: Kinds.any)
-      _ = try context.choice("mode", ["constant", "reflect", "replicate"])
-      let amounts = try context.padding()
-      let shape = zip(x.shape, amounts).map { $0 + $1.before + $1.after }
-      return [try context.result(x.dtype, shape)]
-    },
-    lower: { lowering, node throws(Diagnostic) in try lowering.pad(node) })
 }
 
 extension InferenceContext {
@@ -219,63 +135,39 @@ extension InferenceContext {
     return shape
   }
 
+  /// Result of `reshape_like`, with the elements of `source`.
+  fileprivate func shapeLike(_ source: [Int]) throws(Diagnostic) -> [Int] {
+    let references = types["ref_tensors"] ?? []
+    let numbers = ["begins", "ends", "end_masks"].map { name in
+      (lists[name] ?? []).compactMap { $0.numbers.count == 1 ? $0.numbers.first : nil }
+    }
+    guard numbers.allSatisfy({ $0.count == references.count }) else {
+      throw fault(
+        "`begins`, `ends` and `end_masks` must each hold \(references.count) numbers, one for each"
+          + " of `ref_tensors`")
+    }
+    var shape: [Int] = []
+    for (index, reference) in references.enumerated() {
+      let rank = reference.shape.count
+      func place(_ number: Double) -> Int {
+        let place = Int(exactly: number) ?? rank
+        return min(max(place < 0 ? place + rank : place, 0), rank)
+      }
+      let begin = place(numbers[0][index])
+      let end = numbers[2][index] != 0 ? rank : place(numbers[1][index])
+      if begin < end { shape += reference.shape[begin..<end] }
+    }
+    guard Shape.count(shape) == Shape.count(source) else {
+      throw fault(
+        "the shape \(shape.text) that the references give does not hold the elements of `x`"
+          + " \(source.text)")
+    }
+    return shape
+  }
+
   /// The axes of `transpose`, counted from the front.
   func permutation() throws(Diagnostic) -> [Int] {
     let rank = try type("x").shape.count
     return try axes(requiredIntegers("perm", count: rank), rank: rank, of: "perm")
-  }
-
-  /// The axis of `split` and the sizes of its results.
-  func splitting() throws(Diagnostic) -> (axis: Int, sizes: [Int]) {
-    let x = try type("x").shape
-    let axis = try axis(integer("axis", default: 0), rank: x.count, of: "axis")
-    let count = try integers("num_splits")?.first
-    if let sizes = try integers("split_sizes") {
-      let allowed = 0...elementCountMax
-      guard sizes.allSatisfy(allowed.contains), sizes.reduce(0, &+) == x[axis],
-        count == nil || count == sizes.count
-      else {
-        throw fault(
-          "`split_sizes` \(sizes.text) must add up to \(x[axis]), the size of axis \(axis),"
-            + " and agree with `num_splits`")
-      }
-      return (axis, sizes)
-    }
-    guard let count else {
-      throw fault("give `num_splits` or `split_sizes`", rule: "missing-argument")
-    }
-    guard count > 0, x[axis] % count == 0 else {
-      throw fault("`num_splits` \(count) must divide \(x[axis]), the size of axis \(axis)")
-    }
-    return (axis, [Int](repeating: x[axis] / count, count: count))
-  }
-
-  /// Elements that `pad` adds before and after each axis of `x`.
-  func padding() throws(Diagnostic) -> [(before: Int, after: Int)] {
-    let x = try type("x").shape
-    let given = try requiredIntegers("pad")
-    let mode = try choice("mode", ["constant", "reflect", "replicate"])
-    guard given.count % 2 == 0, given.count / 2 <= x.count else {
-      throw fault(
-        "`pad` must hold two values for each of at most \(x.count) axes; it is \(given.text)")
-    }
-    let skipped = x.count - given.count / 2
-    var result = [(before: Int, after: Int)](repeating: (0, 0), count: x.count)
-    for axis in skipped..<x.count {
-      let (before, after) = (given[2 * (axis - skipped)], given[2 * (axis - skipped) + 1])
-      let most =
-        switch mode {
-        case "reflect": max(x[axis] - 1, 0)
-        case "replicate" where x[axis] == 0: 0
-        default: 1 << 40
-        }
-      guard (0...most).contains(before), (0...most).contains(after) else {
-        throw fault(
-          "`pad` of axis \(axis) must be from 0 to \(most) in mode \(mode);"
-            + " it is \(before), \(after)")
-      }
-      result[axis] = (before, after)
-    }
-    return result
   }
 }

@@ -78,8 +78,8 @@ struct SpreadShape: Sendable {
       throw context.fault("no axis may be empty; `x` is \(x.text) and `weight` \(weight.text)")
     }
     self.outputs = outputs
-    strides = try ConvolutionShape.positive(context, "strides", axes)
-    dilations = try ConvolutionShape.positive(context, "dilations", axes)
+    strides = try SlidingKernel.positive(context, "strides", axes)
+    dilations = try SlidingKernel.positive(context, "dilations", axes)
     if context.has("bias") {
       let bias = try context.type("bias", in: Kinds.floats).shape
       guard bias == [outputs] else {

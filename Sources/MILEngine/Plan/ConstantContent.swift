@@ -22,6 +22,8 @@ struct ConstantContent: Sendable, Hashable {
     /// Parts: indices of `bits` each, and for each block a table of 2^bits entries; `blocks` has the
     /// rank of `shape`, the shape of the indices.
     case lookedUp(bits: Int, shape: [Int], blocks: [Int])
+    /// In several steps.
+    case composed(ConstantRecipe)
   }
 
   /// The type of the whole; its shape may group the elements otherwise than the parts' does.
@@ -73,6 +75,7 @@ struct ConstantContent: Sendable, Hashable {
       case .scaled(let scale, let offset): "scaled \(scale.text) \(offset?.text ?? "-")"
       case .lookedUp(let bits, let shape, let blocks):
         "looked up \(bits) \(shape.text) \(blocks.text)"
+      case .composed(let recipe): "\(recipe)"
       }
     return "\(name) (\(places.joined(separator: ", "))) \(type.text)"
       + (roundsToHalf ? " rounded" : "")
@@ -149,6 +152,11 @@ extension ConstantContent {
       for index in 0..<count {
         let entry = block.of(first + index) << bits + indices.integer(first + index)
         target[index] = table.float(entry)
+      }
+    case .composed(let recipe):
+      let elements = recipe.elements(parts, bytes)
+      for index in 0..<count where first + index < elements.count {
+        target[index] = elements[first + index]
       }
     }
     if roundsToHalf { orion_round_f16(target, target, count) }

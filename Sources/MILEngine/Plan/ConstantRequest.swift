@@ -50,10 +50,31 @@ struct ConstantRequest: Sendable, Hashable {
 
   /// Writes the form of the content, whose parts are `bytes`, to 64-byte aligned memory.
   func write(_ bytes: [UnsafeRawBufferPointer], to target: UnsafeMutableRawPointer) {
+    if case .composed(let recipe) = content.rule {
+      return write(recipe.elements(content.parts, bytes), to: target)
+    }
     switch form {
     case .dense: writeDense(bytes, to: target)
     case .panels(let panels) where panels.kind == .i8: writeBytes(panels, bytes, to: target)
     case .panels(let panels): writePanels(panels, bytes, to: target)
+    }
+  }
+
+  /// Writes the form of elements that were made already.
+  private func write(_ elements: [Float], to target: UnsafeMutableRawPointer) {
+    guard elements.count == content.type.elementCount else { return }
+    guard content.type.dtype.isFloat else {
+      let words = target.assumingMemoryBound(to: UInt32.self)
+      for (index, element) in elements.enumerated() {
+        words[index] = Words.word(Words.integer(Double(element)))
+      }
+      return
+    }
+    let stored = ConstantContent(
+      type: TensorType(.fp32, content.type.shape), source: .bytes([]),
+      roundsToHalf: content.roundsToHalf)
+    elements.withUnsafeBytes { bytes in
+      ConstantRequest(content: stored, form: form).write([bytes], to: target)
     }
   }
 
@@ -65,6 +86,14 @@ struct ConstantRequest: Sendable, Hashable {
       return
     }
     let words = target.assumingMemoryBound(to: UInt32.self)
+    guard content.rule == .stored else {
+      // Tables of whole numbers; fp32 holds all that a byte does.
+      let floats = UnsafeMutablePointer<Float>.allocate(capacity: count)
+      defer { floats.deallocate() }
+      content.write(0, count, of: bytes, to: floats)
+      for index in 0..<count { words[index] = Words.word(Words.integer(Double(floats[index]))) }
+      return
+    }
     let numbers = ConstantValue(type: content.type, bytes: bytes[0])?.numbers ?? []
     for (index, number) in numbers.enumerated() {
       words[index] = UInt32(truncatingIfNeeded: Int64(exactly: number) ?? 0)

@@ -78,9 +78,15 @@ struct Lowering {
   func arguments(_ node: Node) -> InferenceContext {
     var types: [String: [TensorType]] = [:]
     var constants: [String: ConstantValue] = [:]
+    var lists: [String: [ConstantValue]] = [:]
     let row = OpTable.row(named: node.op)
     for (name, operand) in node.operands {
       types[name] = operand.ids.map { type($0) }
+      if case .many(let ids) = operand, row?.parameter(named: name)?.isConstant == true {
+        lists[name] = ids.compactMap { id in
+          function.values[id].constant.flatMap { ConstantValue(type: type(id), source: $0) }
+        }
+      }
       guard case .one(let value) = operand, let source = function.values[value].constant,
         row?.parameter(named: name)?.isConstant == true || type(value).elementCount <= 64
       else { continue }
@@ -88,7 +94,7 @@ struct Lowering {
     }
     return InferenceContext(
       op: node.op, opset: function.opset, span: node.span, types: types, constants: constants,
-      declared: node.outputs.map { type($0) })
+      lists: lists, declared: node.outputs.map { type($0) })
   }
 
   /// How an element-wise result of a type is rounded.

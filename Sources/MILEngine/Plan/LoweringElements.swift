@@ -53,10 +53,17 @@ extension Lowering {
     _ node: Node, _ names: [String], _ body: @escaping ElementStep.Body
   ) throws(Diagnostic) {
     var operands: [View] = []
-    let target = newView(result(node).shape)
     for name in names {
-      operands.append(try view(required(node, name)).broadcast(to: target.shape))
+      operands.append(try view(required(node, name)).broadcast(to: result(node).shape))
     }
+    mapWords(node, operands, body)
+  }
+
+  /// Maps the words of up to three windows of the result's shape.
+  mutating func mapWords(
+    _ node: Node, _ operands: [View], _ body: @escaping ElementStep.Body
+  ) {
+    let target = newView(result(node).shape)
     if target.count > 0 {
       emit(
         ElementStep(shape: target.shape, operands: operands, target: target.place, body: body))

@@ -82,7 +82,7 @@ extension Lowering {
           TakeStep(
             source: view.place, indices: .fixed(places), target: target.place,
             outer: shape[..<axis].reduce(1, *), count: size,
-            inner: shape[(axis + 1)...].reduce(1, *), countsFromEnd: false))
+            inner: shape[(axis + 1)...].reduce(1, *)))
       }
       view = target
     }

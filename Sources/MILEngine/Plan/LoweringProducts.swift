@@ -65,6 +65,21 @@ extension Lowering {
         rounding: productRounding(result(node))))
   }
 
+  /// `linear` of whole numbers: x times the transposed weights, then the bias.
+  mutating func multiplyIntegers(
+    _ node: Node, rows name: String, by weight: ValueID
+  ) throws(Diagnostic) {
+    let x = try denseView(required(node, name))
+    let inner = type(weight).shape[1]
+    let rows = x.changingShape([x.shape.dropLast().reduce(1, *), inner])
+    let columns = try denseView(weight).transposed([1, 0])
+    let product = try product(node, rows, columns, batch: [])
+      .changingShape(result(node).shape)
+    guard let bias = operand(node, "bias") else { return define(node.outputs[0], product) }
+    let shift = try view(bias).broadcast(to: product.shape)
+    mapWords(node, [product, shift]) { x, y, _ in x &+ y }
+  }
+
   /// `matmul`.
   mutating func multiply(_ node: Node) throws(Diagnostic) {
     let shape = try MatmulShape(arguments(node))
@@ -123,25 +138,31 @@ extension Lowering {
       .broadcast(to: shape.batch + [shape.m, shape.k])
     let b = forward(try matrix(y, shape.y, flips: shape.flipsY))
       .broadcast(to: shape.batch + [shape.k, shape.n])
-    let target = newView(result(node).shape)
-    define(node.outputs[0], target)
-    guard target.count > 0 else { return }
-    try limit(node, shape.batch, to: 1 << 26)
-    let rank = shape.batch.count
+    let product = try product(node, a, b, batch: shape.batch)
+    define(node.outputs[0], product.changingShape(result(node).shape))
+  }
+
+  /// The products of two windows [batch…, m, k] and [batch…, k, n], whose neighbours lie forward.
+  mutating func product(
+    _ node: Node, _ a: View, _ b: View, batch: [Int]
+  ) throws(Diagnostic) -> View {
+    let rank = batch.count
+    let (m, k, n) = (a.shape[rank], a.shape[rank + 1], b.shape[rank + 1])
+    let target = newView(batch + [m, n])
+    guard target.count > 0 else { return target }
+    try limit(node, batch, to: 1 << 26)
     func offsets(_ strides: [Int]) -> [Int] {
       var result: [Int] = []
-      forEachOffset(shape.batch, Array(strides.prefix(rank))) { result.append($0) }
+      forEachOffset(batch, Array(strides.prefix(rank))) { result.append($0) }
       return result
     }
     let step = MatmulStep(
-      m: shape.m, n: shape.n, k: shape.k,
-      a: a.place, aRow: a.strides[rank], aColumn: a.strides[rank + 1],
-      b: b.place, bRow: b.strides[rank], bColumn: b.strides[rank + 1],
-      c: target.place, cRow: shape.n,
+      m: m, n: n, k: k, a: a.place, aRow: a.strides[rank], aColumn: a.strides[rank + 1],
+      b: b.place, bRow: b.strides[rank], bColumn: b.strides[rank + 1], c: target.place, cRow: n,
       aOffsets: offsets(a.strides), bOffsets: offsets(b.strides),
-      cOffsets: offsets(Shape.strides(shape.batch + [shape.m, shape.n])),
-      rounding: productRounding(result(node)))
+      cOffsets: offsets(target.strides), rounding: productRounding(result(node)))
     if result(node).dtype.isFloat { emit(step) } else { emit(IntegerMatmulStep(shape: step)) }
+    return target
   }
 
   /// `conv`: each group of a picture is a product of its weights with columns of its inputs.

@@ -101,9 +101,9 @@ extension Lowering {
   private mutating func foldConstants() throws(Diagnostic) -> Set<Int> {
     var folded: Set<Int> = []
     for (index, node) in function.nodes.enumerated() {
-      guard let fold = OpTable.row(named: node.op)?.fold, let content = try fold(self, node)
+      guard let fold = OpTable.row(named: node.op)?.fold, let contents = try fold(self, node)
       else { continue }
-      define(node.outputs[0], constant: content)
+      for (output, content) in zip(node.outputs, contents) { define(output, constant: content) }
       folded.insert(index)
     }
     return folded

@@ -112,7 +112,7 @@ struct FillStep: Step {
 }
 
 /// Slices of a [outer][count][inner] tensor, chosen by indices that are known before the run or by
-/// a value. An index outside of the axis gives zeros; negative ones count from the end if allowed.
+/// a value. An index outside of the axis gives zeros.
 struct TakeStep: Step {
   enum Indices: Sendable {
     case fixed([Int])
@@ -124,7 +124,8 @@ struct TakeStep: Step {
   let outer: Int
   let count: Int
   let inner: Int
-  let countsFromEnd: Bool
+  /// How indices of a value are read.
+  var check: IndexCheck?
 
   var reads: [Int] {
     if case .value(let place, _) = indices { return [source.buffer, place.buffer] }
@@ -141,16 +142,14 @@ struct TakeStep: Step {
       case .value(_, let count): count
       }
     for index in 0..<taken {
-      var place =
+      let place: Int? =
         switch indices {
         case .fixed(let list): list[index]
-        case .value(let place, _): Int(Int32(bitPattern: frame.words(place)[index]))
+        case .value(let place, _): check?.place(frame.words(place)[index], in: count, frame)
         }
-      if countsFromEnd, place < 0 { place += count }
-      let isInside = place >= 0 && place < count
       for block in 0..<outer {
         let slot = target + (block * taken + index) * inner
-        if isInside {
+        if let place {
           slot.update(from: source + (block * count + place) * inner, count: inner)
         } else {
           slot.update(repeating: 0, count: inner)
