@@ -16,10 +16,6 @@ public struct Arithmetic: Sendable, Hashable {
   public var hidesNaN: Bool
   /// Results of matmul and conv under the smallest normal fp16 number are zero.
   public var flushesSums = false
-  /// Products are summed in tiles of this many lanes first, each rounded to fp16 where it exceeds
-  /// `laneRoundsAbove`; 0: no tiles.
-  public var laneTile = 0
-  public var laneRoundsAbove: Float = 4096
   /// Magnitude above which a slice of the last axis that starts past 0 gives infinity; `nil`: none.
   public var widthSliceOverflowsAbove: Float?
   /// log(+0) where it is not -inf.
@@ -28,23 +24,19 @@ public struct Arithmetic: Sendable, Hashable {
   public var mistakesInfinity = false
   /// `scaled_dot_product_attention` does not look at its mask.
   public var ignoresAttentionMask: Bool
-  /// Activation functions are straight lines between 33 knots.
-  public var usesTables = false
 
   public init(
     storage: Storage, macOverflowsAt: Float?, hidesNaN: Bool, flushesSums: Bool = false,
-    laneTile: Int = 0, widthSliceOverflowsAbove: Float? = nil, logOfZero: Float? = nil,
-    mistakesInfinity: Bool = false, usesTables: Bool = false
+    widthSliceOverflowsAbove: Float? = nil, logOfZero: Float? = nil,
+    mistakesInfinity: Bool = false
   ) {
     self.storage = storage
     self.macOverflowsAt = macOverflowsAt
     self.hidesNaN = hidesNaN
     self.flushesSums = flushesSums
-    self.laneTile = laneTile
     self.widthSliceOverflowsAbove = widthSliceOverflowsAbove
     self.logOfZero = logOfZero
     self.mistakesInfinity = mistakesInfinity
-    self.usesTables = usesTables
     ignoresAttentionMask = storage == .fp16
   }
 
@@ -66,9 +58,9 @@ extension Arithmetic {
   /// Every field but the storage as a number, NaN for none: what a file keeps of it.
   public var settings: [Float] {
     [
-      macOverflowsAt ?? .nan, hidesNaN ? 1 : 0, flushesSums ? 1 : 0, Float(laneTile),
-      laneRoundsAbove, widthSliceOverflowsAbove ?? .nan, logOfZero ?? .nan,
-      mistakesInfinity ? 1 : 0, ignoresAttentionMask ? 1 : 0, usesTables ? 1 : 0,
+      macOverflowsAt ?? .nan, hidesNaN ? 1 : 0, flushesSums ? 1 : 0,
+      widthSliceOverflowsAbove ?? .nan, logOfZero ?? .nan, mistakesInfinity ? 1 : 0,
+      ignoresAttentionMask ? 1 : 0,
     ]
   }
 
@@ -78,10 +70,8 @@ extension Arithmetic {
     let optional = { (value: Float) in value.isNaN ? nil : value }
     self.init(
       storage: storage, macOverflowsAt: optional(settings[0]), hidesNaN: settings[1] != 0,
-      flushesSums: settings[2] != 0, laneTile: Int(settings[3]),
-      widthSliceOverflowsAbove: optional(settings[5]), logOfZero: optional(settings[6]),
-      mistakesInfinity: settings[7] != 0, usesTables: settings[9] != 0)
-    laneRoundsAbove = settings[4]
-    ignoresAttentionMask = settings[8] != 0
+      flushesSums: settings[2] != 0, widthSliceOverflowsAbove: optional(settings[3]),
+      logOfZero: optional(settings[4]), mistakesInfinity: settings[5] != 0)
+    ignoresAttentionMask = settings[6] != 0
   }
 }

@@ -2,8 +2,6 @@
 public enum ArithmeticOption: String, Sendable, CaseIterable {
   /// Nothing is rounded below fp32 and nothing saturates.
   case fp32
-  /// Activation functions are straight lines between 33 knots, as M1 was seen to compute them.
-  case tables
 }
 
 extension Profile {
@@ -15,7 +13,6 @@ extension Profile {
     changed.osBuild += "+\(option.rawValue)"
     switch option {
     case .fp32: changed.arithmetic = .unrounded
-    case .tables: changed.arithmetic.usesTables = true
     }
     return changed
   }

@@ -11,6 +11,7 @@ extension Profile {
       ("limits", limits.json), ("arithmetic", arithmetic.json), ("conduct", conduct.json),
       ("cost", cost.json), ("preferences", preferences.json),
       ("sources", .array(sources.map(\.json))),
+      ("numerics", .array(NumericRow.all.map(\.json))),
       ("option", option.map { .string($0.rawValue) } ?? .null),
       ("refused_ops", .array(refusedOps.map(\.json))), ("rules", .array(rules.map(\.json))),
     ]).text
@@ -40,15 +41,13 @@ extension Arithmetic {
       ("storage", .string(storage.rawValue)),
       ("mac_overflows_at", macOverflowsAt.map { .number(Double($0)) } ?? .null),
       ("hides_nan", .bool(hidesNaN)), ("flushes_sums", .bool(flushesSums)),
-      ("lane_tile", .integer(laneTile)),
-      ("lane_rounds_above", .number(Double(laneRoundsAbove))),
       (
         "width_slice_overflows_above",
         widthSliceOverflowsAbove.map { .number(Double($0)) } ?? .null
       ),
       ("log_of_zero", logOfZero.map { .number(Double($0)) } ?? .null),
       ("mistakes_infinity", .bool(mistakesInfinity)),
-      ("ignores_attention_mask", .bool(ignoresAttentionMask)), ("uses_tables", .bool(usesTables)),
+      ("ignores_attention_mask", .bool(ignoresAttentionMask)),
     ])
   }
 }
@@ -63,6 +62,15 @@ extension Conduct {
       ("alias_fault_routes", .array(aliasFaultRoutes.map { .string($0) })),
       ("sole_identity_is_nan", .bool(soleIdentityIsNaN)), ("reload", .string(reload.rawValue)),
       ("blob_offset", .string(blobOffset.rawValue)),
+    ])
+  }
+}
+
+extension NumericRow {
+  fileprivate var json: JSONText {
+    .object([
+      ("id", .string(id)), ("behaviour", .string(behaviour)), ("chips", .string(chips)),
+      ("evidence", .string(evidence)), ("field", field.map { .string($0) } ?? .null),
     ])
   }
 }

@@ -54,6 +54,6 @@ extension Profile {
   private static let oldLimits = Limits(
     axisWidthMax: 16_384, loadedProgramsMax: 128, takesFloat32IO: false)
   private static let oldArithmetic = Arithmetic(
-    storage: .fp16, macOverflowsAt: 32_768, hidesNaN: true, flushesSums: true, laneTile: 4,
+    storage: .fp16, macOverflowsAt: 32_768, hidesNaN: true, flushesSums: true,
     widthSliceOverflowsAbove: 4094, logOfZero: -45_440, mistakesInfinity: true)
 }
