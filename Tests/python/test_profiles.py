@@ -1,4 +1,4 @@
-"""The profiles of chips and of the paper: models run on them, and their page says what their rows say."""
+"""The profiles of chips and of the paper: models run on them; their page says what rows say."""
 
 from __future__ import annotations
 
