@@ -1,6 +1,7 @@
 // All inner loops and their table, KERNELS_TABLE. Included once by avx2.c and once by portable.c.
 #include "cast_kernel.h"
 #include "chain_kernel.h"
+#include "limits_kernel.h"
 #include "row_kernel.h"
 #include "softmax_kernel.h"
 #include "tile_kernel.h"
@@ -35,4 +36,8 @@ const orion_kernels KERNELS_TABLE = {
     .logit_gradient = logit_gradient,
     .embed = embed_square,
     .scatter = scatter_square,
+    .burn = burn_run,
+    .burn_flops = 2 * FMA_CHAINS * sizeof(widest) / sizeof(float),
+    .read = read_run,
+    .copy = copy_run,
 };

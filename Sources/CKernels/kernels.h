@@ -146,6 +146,12 @@ typedef struct {
                 size_t row_bytes, bool half);
   bool (*scatter)(const void *gradient, size_t row_bytes, bool half, size_t tokens,
                   size_t channels, float scale, float *const *rows);
+  // What limits the machine: `burn_flops` multiplications and additions a round, and reads and
+  // copies of a multiple of 64 values.
+  float (*burn)(size_t rounds);
+  size_t burn_flops;
+  float (*read)(const float *values, size_t count);
+  void (*copy)(const float *source, float *target, size_t count);
 } orion_kernels;
 
 extern const orion_kernels orion_kernels_portable;

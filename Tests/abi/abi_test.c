@@ -413,6 +413,7 @@ int main(int count, char **arguments) {
   run_kernels();
   keep_states();
   cancel_loops();
+  GIVES(orion_kernel_limits(&json), "\"multiply_add_gflops\": ");
   for (int i = 2; i < count; i += 1) {
     misuse(arguments[i], weights);
     misuse_sessions(arguments[i]);

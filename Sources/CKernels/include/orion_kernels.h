@@ -257,6 +257,19 @@ const char *orion_kernels_name(void);
 // them: all give the same bits. False, and nothing happens, where the processor has none such.
 bool orion_kernels_use(const char *name);
 
+// ---- limits (limits.c)
+// -----------------------------------------------------------------------------
+
+typedef struct {
+  int threads;
+  double multiply_add_rate;  // fp32 multiplications and additions a second, all threads
+  double read_rate;          // bytes a second
+  double copy_rate;          // bytes read and bytes written a second
+} orion_limits;
+
+// Takes about a second. False without the memory for it, 256 MB.
+bool orion_measure_limits(orion_limits *limits);
+
 #ifdef __cplusplus
 }
 #endif

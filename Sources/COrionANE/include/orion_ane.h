@@ -294,6 +294,9 @@ orion_status orion_kernel_embedding_scatter_add(const orion_kernel_matrix *gradi
                                                 size_t token_count, const int32_t *tokens,
                                                 float scale, const orion_kernel_matrix *table,
                                                 bool *finite);
+// What the machine can do at most, measured in about a second with 256 MB:
+// {threads, kernels, multiply_add_gflops, read_gb_s, copy_gb_s}; copies count bytes read and bytes written.
+orion_status orion_kernel_limits(char **json);
 
 // ---- caches ----
 

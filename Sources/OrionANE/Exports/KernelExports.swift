@@ -242,3 +242,22 @@ private func embeddingTokens(
   try Arguments.requireIds(tokens, count: count, below: table.rows, least: 0, "tokens")
   return count
 }
+
+@c @implementation
+public func orion_kernel_limits(
+  _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let json = try CArguments.required(json, "json")
+    var limits = orion_limits()
+    guard orion_measure_limits(&limits) else {
+      throw OrionError(.internal, "limits: no memory for the 256 MB that are read and copied")
+    }
+    let kernels = String(cString: orion_kernels_name())
+    try CArguments.give(
+      "{\"threads\": \(limits.threads), \"kernels\": \"\(kernels)\","
+        + " \"multiply_add_gflops\": \(limits.multiply_add_rate / 1e9),"
+        + " \"read_gb_s\": \(limits.read_rate / 1e9), \"copy_gb_s\": \(limits.copy_rate / 1e9)}",
+      json)
+  }
+}

@@ -189,6 +189,7 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
         STATUS,
         (MATRIX, c_size_t, TOKENS, c_float, MATRIX, POINTER(c_bool)),
     ),
+    ("orion_kernel_limits", STATUS, (TEXT_OUT,)),
     ("orion_cache_json", STATUS, (TEXT, TEXT_OUT)),
     ("orion_file_sha256", STATUS, (TEXT, TEXT_OUT)),
 )

@@ -8,6 +8,7 @@ Legend: V vocabulary, C channels, S columns (tokens).
 Errors: UsageError names the array, what was expected and what came.
 """
 
+import json
 import math
 from collections.abc import Sequence
 from ctypes import POINTER, byref, c_bool, c_double, c_float, c_int32, c_size_t, cast, sizeof
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from orion.errors import UsageError
-from orion.runtime.abi import AdamWOptions, KernelMatrix, library
+from orion.runtime.abi import AdamWOptions, KernelMatrix, library, take_text
 
 _NUMBERS = {np.dtype(np.float16): 1, np.dtype(np.float32): 2}
 
@@ -184,6 +185,16 @@ def embedding_scatter_add(
         byref(finite),
     )
     return finite.value
+
+
+def limits() -> dict[str, Any]:
+    """What the machine can do at most, measured in about a second with 256 MB.
+
+    {threads, kernels, multiply_add_gflops, read_gb_s, copy_gb_s}; copies count bytes read and
+    bytes written.
+    """
+    found: dict[str, Any] = json.loads(take_text(library().orion_kernel_limits))
+    return found
 
 
 # ---- arrays as the C interface takes them ----

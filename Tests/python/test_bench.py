@@ -1,0 +1,79 @@
+"""What scripts/bench says: rows, shares and ratios, baselines; no speed is tested."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orion.bench.machine import Limits, measure_limits
+from orion.bench.rows import compare, interleaved, make_row, save
+from orion.errors import OrionError
+
+
+def test_limits_are_measured() -> None:
+    limits = measure_limits()
+    assert limits.threads >= 1
+    assert min(limits.flops, limits.read, limits.copy) > 0
+    assert [row.case for row in limits.rows()] == [
+        "limit/multiply-add",
+        "limit/read",
+        "limit/copy",
+    ]
+
+
+def test_a_limit_that_was_not_reached_gives_no_share() -> None:
+    slow, fast = Limits(2, "c", 100, 10, 5), Limits(2, "c", 200, 40, 30)
+    assert (slow.flops_limit, slow.read_limit, slow.copy_limit) == (None, None, None)
+    assert (fast.flops_limit, fast.read_limit, fast.copy_limit) == (200, 40, 30)
+    assert "limit not reached" in slow.rows()[0].text()
+
+
+def test_a_row_holds_median_share_and_ratio() -> None:
+    row = make_row("a", [50, 90, 60], "Gflop/s", limit=120, peer=("other", [40, 30, 20]))
+    assert (row.value, row.share, row.peer_value, row.ratio) == (60, 0.5, 30, 2)
+    assert row.runs == (50, 90, 60)
+    assert "50.0 % of 120" in row.text() and "2.00 x other (30)" in row.text()
+
+
+def test_less_seconds_are_a_larger_share_and_ratio() -> None:
+    row = make_row("a", [4], "s", limit=3, peer=("other", [5]), less_is_better=True)
+    assert (row.share, row.ratio) == (0.75, 1.25)
+
+
+def test_bodies_take_turns() -> None:
+    order: list[str] = []
+    bodies = {name: lambda name=name: order.append(name) or 1.0 for name in "ab"}
+    assert interleaved(bodies, 2) == {"a": (1.0, 1.0), "b": (1.0, 1.0)}
+    assert order == ["a", "b", "a", "b"]
+
+
+def test_a_baseline_warns_past_fifteen_percent(tmp_path: Path) -> None:
+    path = tmp_path / "baseline.json"
+    save([make_row("rate", [100], "x"), make_row("time", [1], "s", less_is_better=True)], path)
+    assert {row["case"] for row in json.loads(path.read_text())} == {"rate", "time"}
+    near = [make_row("rate", [90], "x"), make_row("time", [1.1], "s", less_is_better=True)]
+    far = [make_row("rate", [80], "x"), make_row("time", [1.2], "s", less_is_better=True)]
+    assert compare([*near, make_row("new", [1], "x")], path) == []
+    assert [line.split(":")[0] for line in compare(far, path)] == ["rate", "time"]
+
+
+def test_a_baseline_that_is_none_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "nothing.json"
+    with pytest.raises(OrionError, match="no baseline"):
+        compare([], path)
+    path.write_text("{}x")
+    with pytest.raises(OrionError, match="--save-baseline"):
+        compare([], path)
+
+
+def test_an_unknown_peer_is_refused_by_name() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "orion.bench", "train", "--peer", "nobody", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "no peer 'nobody'" in done.stderr and done.stdout == ""

@@ -1,0 +1,1 @@
+"""Measures speed beside the machine's own limits and beside peers; `scripts/bench` runs it."""

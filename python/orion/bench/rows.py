@@ -1,0 +1,116 @@
+"""What a measurement says: one row a case, printed, as JSON, and against a baseline."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import OrionError
+
+# Slower than its baseline by more than this is worth a warning.
+TOLERANCE = 0.15
+
+
+@dataclass(frozen=True)
+class Row:
+    """`value` is the median of `runs`. `share` is of `limit`; `ratio` is value over `peer_value`,
+    or the other way round where less is better. `detail` holds further numbers by name.
+    """
+
+    case: str
+    value: float
+    unit: str
+    limit: float | None = None
+    share: float | None = None
+    peer: str | None = None
+    peer_value: float | None = None
+    ratio: float | None = None
+    runs: tuple[float, ...] = ()
+    less_is_better: bool = False
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def text(self) -> str:
+        parts = [f"{self.case:<44} {self.value:10.4g} {self.unit}"]
+        if self.share is not None:
+            parts.append(f"{100 * self.share:5.1f} % of {self.limit:.4g}")
+        if self.ratio is not None:
+            parts.append(f"{self.ratio:.2f} x {self.peer} ({self.peer_value:.4g})")
+        parts += [f"{name} {_plain(value)}" for name, value in self.detail.items()]
+        return "  ".join(parts)
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def make_row(
+    case: str,
+    runs: Iterable[float],
+    unit: str,
+    *,
+    limit: float | None = None,
+    peer: tuple[str, Iterable[float]] | None = None,
+    less_is_better: bool = False,
+    detail: dict[str, Any] | None = None,
+) -> Row:
+    kept = tuple(runs)
+    value = statistics.median(kept)
+    share = None if limit is None else (limit / value if less_is_better else value / limit)
+    name, peer_value, ratio = None, None, None
+    if peer is not None:
+        name, peer_value = peer[0], statistics.median(peer[1])
+        ratio = peer_value / value if less_is_better else value / peer_value
+    return Row(
+        case,
+        value,
+        unit,
+        limit,
+        share,
+        name,
+        peer_value,
+        ratio,
+        kept,
+        less_is_better,
+        detail or {},
+    )
+
+
+def interleaved(
+    bodies: dict[str, Callable[[], float]], repeats: int
+) -> dict[str, tuple[float, ...]]:
+    """Each body's numbers, one round of all after the other, so that a drift meets all alike."""
+    found: dict[str, list[float]] = {name: [] for name in bodies}
+    for _ in range(repeats):
+        for name, body in bodies.items():
+            found[name].append(body())
+    return {name: tuple(values) for name, values in found.items()}
+
+
+def save(rows: Iterable[Row], path: Path) -> None:
+    path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+
+
+def compare(rows: Iterable[Row], path: Path) -> list[str]:
+    """A line for every case that is slower than the baseline says by more than TOLERANCE."""
+    try:
+        read = {row["case"]: row["value"] for row in json.loads(path.read_text(encoding="utf-8"))}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OrionError(
+            f"{path}: no baseline ({error}); write one with --save-baseline"
+        ) from error
+    warnings = []
+    for row in rows:
+        before = read.get(row.case)
+        if before is None:
+            continue
+        change = row.value / before if row.less_is_better else before / row.value
+        if change > 1 + TOLERANCE:
+            warnings.append(
+                f"{row.case}: {row.value:.4g} {row.unit}, the baseline {before:.4g}:"
+                f" {100 * (change - 1):.0f} % slower"
+            )
+    return warnings
