@@ -122,7 +122,7 @@ public final class ExecutableFunction: Sendable {
     let frame = Frame(bases: scratch.bases, control: scratch.control)
     for (index, step) in plan.steps.enumerated() {
       if scratch.control.mustStop { break }
-      let start = times == nil ? 0 : StepTimes.now
+      let start = times == nil ? StepTimes.Moment() : .now
       step.run(frame)
       times?.add(index, since: start)
     }

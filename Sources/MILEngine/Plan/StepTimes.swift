@@ -9,8 +9,24 @@ import Synchronization
 
 /// Asked for with `ORION_STEP_TIMES=FILE`: when a function is freed, its table is appended there.
 final class StepTimes: Sendable {
+  /// Of the clock on the wall, and of all the process's threads together.
+  struct Moment: Sendable {
+    var wall: UInt64 = 0
+    var processor: UInt64 = 0
+
+    static var now: Moment {
+      Moment(wall: read(CLOCK_MONOTONIC), processor: read(CLOCK_PROCESS_CPUTIME_ID))
+    }
+
+    private static func read(_ clock: clockid_t) -> UInt64 {
+      var time = timespec()
+      clock_gettime(clock, &time)
+      return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+  }
+
   private struct Row {
-    var nanoseconds: UInt64 = 0
+    var spent = Moment()
     var calls = 0
   }
 
@@ -26,34 +42,32 @@ final class StepTimes: Sendable {
     rows = Mutex(Array(repeating: Row(), count: plan.steps.count))
   }
 
-  static var now: UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-  }
-
-  func add(_ step: Int, since start: UInt64) {
-    let spent = Self.now &- start
+  func add(_ step: Int, since start: Moment) {
+    let end = Moment.now
     rows.withLock {
-      $0[step].nanoseconds += spent
+      $0[step].spent.wall += end.wall &- start.wall
+      $0[step].spent.processor += end.processor &- start.processor
       $0[step].calls += 1
     }
   }
 
-  /// A line for each step: its share, milliseconds a call, Gflop/s, what it is.
+  /// A line for each step: its share of the time, milliseconds a call, those of all threads
+  /// together and Gflop/s in them, what it is. On a busy machine the threads' own time says more.
   func write(name: String) {
     let measured = rows.withLock { $0 }
-    let total = measured.reduce(0) { $0 + $1.nanoseconds }
+    let total = measured.reduce(0) { $0 + $1.spent.wall }
     guard total > 0, let file = fopen(path, "a") else { return }
     defer { fclose(file) }
     let calls = measured.map(\.calls).max() ?? 1
     let average = Self.text(Double(total) / 1e6 / Double(calls))
     var text = "\(name): \(calls) calls, \(average) ms each\n"
     for (row, label) in zip(measured, labels) where row.calls > 0 {
-      let each = Double(row.nanoseconds) / Double(row.calls)
-      let share = Self.text(100 * Double(row.nanoseconds) / Double(total))
-      let rate = label.flops == 0 ? "" : "  \(Self.text(label.flops / each)) Gflop/s"
-      text += "  \(share) %  \(Self.text(each / 1e6)) ms\(rate)  \(label.text)\n"
+      let each = Double(row.spent.wall) / Double(row.calls)
+      let busy = max(1, Double(row.spent.processor) / Double(row.calls))
+      let share = Self.text(100 * Double(row.spent.wall) / Double(total))
+      let rate = label.flops == 0 ? "" : "  \(Self.text(label.flops / busy)) Gflop/s"
+      text += "  \(share) %  \(Self.text(each / 1e6)) ms  \(Self.text(busy / 1e6)) busy"
+      text += "\(rate)  \(label.text)\n"
     }
     fputs(text, file)
   }
