@@ -29,10 +29,12 @@ from orion.compile.training import (
     Call,
     TrainingPlan,
     make_training_plan,
+    program_text,
 )
 from orion.errors import UsageError
 from orion.ir import Arithmetic
 from orion.runtime import Device, profile
+from orion.runtime.checking import check
 
 SEQUENCE, SHORT, BATCH = 32, 7, 2
 
@@ -164,6 +166,18 @@ def test_the_simulator_takes_odd_shapes(tmp_path: Path) -> None:
         run = on_device(Device("sim:m4-macos15"), plan, tensors, tmp_path)
         step = run_plan(plan, tensors, ids, run, loss_scale=LOSS_SCALE)
         assert_like(step.gradients, expected, FP16_BOUND)
+
+
+@pytest.mark.parametrize("name", ["m1-macos15", "m4-macos15", "m5-macos26"])
+@pytest.mark.parametrize("kind", ["biases", "scaled-by-layer"])
+def test_nothing_is_said_against_the_programs(kind: str, name: str, tmp_path: Path) -> None:
+    """By the rules of the chip, which are read apart from how programs are made."""
+    family, config = SHAPES[kind]
+    facts = profile(name)
+    for program in plan_for(family, config, facts).programs.values():
+        text, _ = program_text(program, facts["dialect"], tmp_path / "weights.bin")
+        findings = check(text, profiles=[name], model_dir=tmp_path)
+        assert not [found for found in findings if found.severity != "note"]
 
 
 # ---- layouts and slots ----
