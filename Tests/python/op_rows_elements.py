@@ -62,7 +62,8 @@ def shaped(op: str, meaning: Callable[..., Any], **ranges: tuple[float, float]) 
             name: np.asarray(number(d, name, low, high)) for name, (low, high) in ranges.items()
         }
 
-    return Row(op, draw, meaning, positional=True)
+    # coremltools writes into its argument for some, which it cannot do for a scalar.
+    return Row(op, draw, meaning, positional=True, oracle=lambda given: given["x"].ndim > 0)
 
 
 def shifted(op: str, meaning: Callable[[Array, float], Any], default: float) -> list[Row]:

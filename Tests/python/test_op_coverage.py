@@ -20,9 +20,9 @@ COMPARED = {row.op for row in ROWS}
 
 # Tested where more than one result of one op is looked at.
 ELSEWHERE = {
-    "cond": "coremltools_programs.py",
+    "cond": "coremltools_flow.py",
     "read_state": "test_program_control.py",
-    "while_loop": "coremltools_programs.py",
+    "while_loop": "coremltools_flow.py",
     "random_bernoulli": "test_random_ops.py",
     "random_categorical": "test_random_ops.py",
     "random_normal": "test_random_ops.py",
