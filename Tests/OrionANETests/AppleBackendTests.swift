@@ -41,15 +41,56 @@ import Testing
     for (message, start) in zip(messages, expected) { #expect(message.hasPrefix(start)) }
   }
 
-  @Test func anotherProcessCompilesNothing() throws {
+  @Test func inMemoryTheSequenceIsTheModels() throws {
+    let simulated = try SimulatedDevice()
+    let device = try simulated.open(trace: true, route: .memory)
+    #expect(device.route == "memory")
+    let program = try device.compile(SmallProgram.text, weights: simulated.weights)
+    _ = try SmallProgram.run(program, on: device)
+    try program.unload()
+    let messages = device.takeTrace().split(separator: "\n").filter {
+      $0.contains("[_ANEInMemory") || $0.contains("[_ANEClient")
+    }
+    let expected = [
+      "+[_ANEInMemoryModelDescriptor modelWithMILText:weights:optionsPlist:] -> 0x",
+      "+[_ANEInMemoryModel inMemoryModelWithDescriptor:] /",
+      "-[_ANEInMemoryModel setModelURL:] /", "-[_ANEInMemoryModel compiledModelExists] -> false",
+      "-[_ANEInMemoryModel compileWithQoS:options:error:] qos 21 -> true",
+      "-[_ANEInMemoryModel loadWithQoS:options:error:] qos 21 -> true",
+      "-[_ANEInMemoryModel modelAttributes] -> 0x",
+      "-[_ANEInMemoryModel evaluateWithQoS:options:request:error:] main qos 21 -> true",
+      "-[_ANEInMemoryModel unloadWithQoS:error:] qos 21 -> true",
+    ]
+    #expect(messages.count == expected.count)
+    for (message, start) in zip(messages, expected) { #expect(message.hasPrefix(start)) }
+  }
+
+  /// The daemon starts over between two evaluations: the program is loaded again.
+  @Test(arguments: RouteName.allCases) func aLostProgramIsLoadedOnceMore(_ route: RouteName) throws
+  {
+    let simulated = try SimulatedDevice()
+    let device = try simulated.open(route: route)
+    let program = try device.compile(SmallProgram.text, weights: simulated.weights)
+    try device.follow(faults: "eval@1=disconnect")
+    let error = #expect(throws: OrionError.self) { try SmallProgram.run(program, on: device) }
+    #expect(error?.message.contains("the daemon stopped while it answered; try again") == true)
+    #expect(simulated.world.counters.loadedPrograms == 0)
+    #expect(try SmallProgram.run(program, on: device)[0] == SmallProgram.sum())
+    #expect(simulated.world.counters.compiles == 1)
+    let plan = #expect(throws: OrionError.self) { try device.follow(faults: "eval@1=x") }
+    #expect(plan?.message.hasPrefix("fault plan, column 8") == true)
+  }
+
+  @Test(arguments: RouteName.allCases) func anotherProcessCompilesNothing(_ route: RouteName) throws
+  {
     let first = try SimulatedDevice()
-    let device = try first.open()
+    let device = try first.open(route: route)
     _ = try SmallProgram.run(
       try device.compile(SmallProgram.text, weights: first.weights), on: device)
     #expect(device.counters.compiles == 1 && device.counters.cacheHits == 0)
 
     let second = try SimulatedDevice(after: first)
-    let later = try second.open()
+    let later = try second.open(route: route)
     let program = try later.compile(SmallProgram.text, weights: second.weights)
     #expect(
       try SmallProgram.run(program, on: later) == [SmallProgram.sum(), SmallProgram.product()])
@@ -59,9 +100,9 @@ import Testing
     #expect(counters.virtualSeconds > 0)
   }
 
-  @Test func aChangedWeightCompiles() throws {
+  @Test(arguments: RouteName.allCases) func aChangedWeightCompiles(_ route: RouteName) throws {
     let simulated = try SimulatedDevice()
-    let device = try simulated.open()
+    let device = try simulated.open(route: route)
     let before = try device.compile(SmallProgram.text, weights: simulated.weights)
     let changed = try simulated.directory.file(
       "changed.bin", SmallProgram.weights([5, 6, 7, 8]))
@@ -71,9 +112,11 @@ import Testing
     #expect(try SmallProgram.run(after, on: device)[1] == SmallProgram.product([5, 6, 7, 8]))
   }
 
-  @Test func programsStayUnderTheDevicesLimit() throws {
+  @Test(arguments: RouteName.allCases) func programsStayUnderTheDevicesLimit(_ route: RouteName)
+    throws
+  {
     let simulated = try SimulatedDevice(Profile.standard.with(loadedProgramsMax: 2))
-    let device = try simulated.open()
+    let device = try simulated.open(route: route)
     let programs = try (1...4).map {
       try device.compile(SmallProgram.text(scale: $0), weights: simulated.weights)
     }
@@ -114,11 +157,12 @@ import Testing
     #expect(simulated.world.misuse.isEmpty)
   }
 
-  @Test func lettingGoLeavesNothingBehind() throws {
+  @Test(arguments: RouteName.allCases) func lettingGoLeavesNothingBehind(_ route: RouteName) throws
+  {
     let simulated = try SimulatedDevice()
     let before = simulated.world.livingObjects
     do {
-      let device = try simulated.open()
+      let device = try simulated.open(route: route)
       let program = try device.compile(SmallProgram.text, weights: simulated.weights)
       _ = try SmallProgram.run(program, on: device)
       #expect(simulated.world.counters.loadedPrograms == 1)
@@ -128,9 +172,9 @@ import Testing
     #expect(simulated.world.misuse.isEmpty)
   }
 
-  @Test func anUnloadedProgramRefuses() throws {
+  @Test(arguments: RouteName.allCases) func anUnloadedProgramRefuses(_ route: RouteName) throws {
     let simulated = try SimulatedDevice()
-    let device = try simulated.open()
+    let device = try simulated.open(route: route)
     let program = try device.compile(SmallProgram.text, weights: simulated.weights)
     try program.unload()
     try program.unload()
@@ -161,26 +205,29 @@ import Testing
     return UnsafePointer(copy)
   }()
 
-  @Test func aFullDeviceIsNoReasonToCompile() throws {
+  @Test(arguments: RouteName.allCases) func aFullDeviceIsNoReasonToCompile(_ route: RouteName)
+    throws
+  {
     let simulated = try SimulatedDevice(Profile.standard.with(loadedProgramsMax: 1))
-    let first = try simulated.open()
+    let first = try simulated.open(route: route)
     let program = try first.compile(SmallProgram.text, weights: simulated.weights)
     // Another owner of programs in the same process: neither can make room for the other.
-    let second = try simulated.open()
+    let second = try simulated.open(route: route)
     let error = #expect(throws: OrionError.self) {
       try second.compile(SmallProgram.text, weights: simulated.weights)
     }
     let message = try #require(error?.message)
-    #expect(message.contains("-[_ANEClient loadModel:options:qos:error:] failed"))
+    let load = route == .client ? ClientMessages.load : MemoryMessages.load
+    #expect(message.contains("\(load.name) failed"))
     #expect(message.contains("com.apple.appleneuralengine 6"))
     #expect(message.contains("too many programs are loaded; free some"))
     #expect(simulated.world.counters.compiles == 1)
     #expect(try SmallProgram.run(program, on: first)[0] == SmallProgram.sum())
   }
 
-  @Test func aRefusedProgramIsExplained() throws {
+  @Test(arguments: RouteName.allCases) func aRefusedProgramIsExplained(_ route: RouteName) throws {
     let simulated = try SimulatedDevice()
-    let device = try simulated.open()
+    let device = try simulated.open(route: route)
     let text = SmallProgram.text.replacing(
       "= add(x = x, y = b)[", with: "= rsqrt(x = x, epsilon = fp16(0.0))[")
     let error = #expect(throws: OrionError.self) {
@@ -190,9 +237,10 @@ import Testing
     let message = try #require(error?.message)
     #expect(message.hasPrefix("model.mil:"))
     #expect(message.contains("rsqrt"))
+    let compile = route == .client ? ClientMessages.compile : MemoryMessages.compile
     #expect(
       message.hasSuffix(
-        "program main: -[_ANEClient compileModel:options:qos:error:] refused it"
+        "program main: \(compile.name) refused it"
           + " (com.apple.appleneuralengine.compiler 1: _ANECompiler : ANECCompile() FAILED)"))
     #expect(simulated.world.counters.loadedPrograms == 0)
   }

@@ -15,9 +15,11 @@ import Testing
   }
 
   /// Runs a life in which call `n` fails; `nil` when all calls were made.
-  private func fail(_ n: UInt64, _ simulated: SimulatedDevice) throws -> OrionError? {
+  private func fail(_ n: UInt64, _ simulated: SimulatedDevice, _ route: RouteName) throws
+    -> OrionError?
+  {
     do {
-      let device = try simulated.open(failCall: n, trace: true)
+      let device = try simulated.open(failCall: n, trace: true, route: route)
       do {
         try life(simulated, device)
         return nil
@@ -41,19 +43,20 @@ import Testing
     return String(end == "]" ? line[...last] : line[..<last])
   }
 
-  @Test(arguments: [false, true]) func everyFailureNamesItsCall(_ isWarm: Bool) throws {
+  @Test(arguments: [false, true], RouteName.allCases)
+  func everyFailureNamesItsCall(_ isWarm: Bool, _ route: RouteName) throws {
     let simulated = try SimulatedDevice()
-    if isWarm { try life(simulated, try simulated.open()) }
+    if isWarm { try life(simulated, try simulated.open(route: route)) }
     let before = simulated.world.livingObjects
     var failures = 0
     for n in 1...500 as ClosedRange<UInt64> {
-      guard let error = try fail(n, simulated) else { break }
+      guard let error = try fail(n, simulated, route) else { break }
       failures += 1
       #expect(error.kind == .device)
       #expect(simulated.world.counters.loadedPrograms == 0, "call \(n): \(error.message)")
       #expect(simulated.world.livingObjects == before, "call \(n): \(error.message)")
       // The same machine goes on as if nothing had been.
-      try life(simulated, try simulated.open())
+      try life(simulated, try simulated.open(route: route))
       if !isWarm { TemporaryDirectory.remove(simulated.directory.path + "/cache") }
     }
     #expect(failures > 40 && failures < 499)

@@ -42,9 +42,10 @@ import Testing
     #expect(try device.reloadTakesEffect())
   }
 
-  @Test(arguments: [false, true]) func onTheSimulatorTheProfileDecides(_ rereads: Bool) throws {
+  @Test(arguments: [false, true], RouteName.allCases)
+  func onTheSimulatorTheProfileDecides(_ rereads: Bool, _ route: RouteName) throws {
     let simulated = try SimulatedDevice(Profile.standard.with(reload: rereads ? .files : .cache))
-    let device = try simulated.open()
+    let device = try simulated.open(route: route)
     let program = try device.compile(
       SmallProgram.text, weights: simulated.weights, isPatchable: true)
     try patch(program)
@@ -73,11 +74,11 @@ import Testing
     #expect(simulated.world.counters.compilesInsideLoad == 1)
   }
 
-  @Test func nothingIsLeft() throws {
+  @Test(arguments: RouteName.allCases) func nothingIsLeft(_ route: RouteName) throws {
     let simulated = try SimulatedDevice()
     let caches = try CacheDirectory(simulated.directory.path + "/cache")
     do {
-      let device = try simulated.open()
+      let device = try simulated.open(route: route)
       let program = try device.compile(
         SmallProgram.text, weights: simulated.weights, isPatchable: true)
       try patch(program)
@@ -119,7 +120,7 @@ import Testing
     #expect(refusal { try patch(shared) }.contains("compile it as patchable"))
     #expect(
       refusal { _ = try device.compile(SmallProgram.text, isPatchable: true) }
-        .contains("names no weight file"))
+        .contains("there is no one weight file"))
     let program = try device.compile(
       SmallProgram.text, weights: simulated.weights, isPatchable: true)
     let model = try program.patchable()

@@ -25,11 +25,13 @@ struct SimulatedDevice {
   }
 
   func open(
-    failCall: UInt64 = 0, trace: Bool = false, library: ForeignLibrary? = nil
+    failCall: UInt64 = 0, trace: Bool = false, route: RouteName = .client,
+    library: ForeignLibrary? = nil
   ) throws(OrionError) -> Device {
     var options = DeviceOptions()
     options.failCall = failCall
     options.trace = trace
+    options.route = route
     let caches = try CacheDirectory(directory.path + "/cache")
     let profile = world.profile
     let backend = try AppleBackend(

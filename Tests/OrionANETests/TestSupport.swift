@@ -92,7 +92,7 @@ extension ForeignLibrary {
         case .missing: nil
         case .other(let address): address.pointer
         }
-      }, bind: bind, virtualSeconds: virtualSeconds, compiles: compiles)
+      }, bind: bind, virtualSeconds: virtualSeconds, compiles: compiles, follow: follow)
   }
 
   enum Replacement: Sendable {

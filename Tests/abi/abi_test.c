@@ -238,6 +238,17 @@ static void patch(const char *name, const char *weights) {
           ORION_ERROR_ARGUMENT, "weight file");
   REFUSES(orion_device_canary(device, "sing", &json), ORION_ERROR_ARGUMENT, "no canary");
   REFUSES(orion_device_canary(device, "reload", NULL), ORION_ERROR_ARGUMENT, "json: null");
+  if (strncmp(name, "sim", 3) == 0) {
+    REFUSES(orion_device_faults(device, "load@1"), ORION_ERROR_ARGUMENT, "fault plan, column");
+    CHECK(orion_device_faults(device, "eval@1=error:8/0x16") == ORION_OK);
+    REFUSES(orion_device_canary(device, "reload", &json), ORION_ERROR_DEVICE, "0x16");
+    CHECK(orion_device_faults(device, NULL) == ORION_OK);
+  } else {
+    REFUSES(orion_device_faults(device, "load@1=stale"), ORION_ERROR_ARGUMENT, "simulated");
+  }
+  GIVES(orion_doctor_json(name, NULL, 0, &json), "\"passed\": true");
+  REFUSES(orion_doctor_json("gpu", NULL, 0, &json), ORION_ERROR_ARGUMENT, "unknown");
+  REFUSES(orion_doctor_json(name, NULL, 0, NULL), ORION_ERROR_ARGUMENT, "json: null");
   for (int i = 0; i < 2; i += 1) {
     CHECK(orion_tensor_free(inputs[i]) == ORION_OK);
     CHECK(orion_tensor_free(outputs[i]) == ORION_OK);
@@ -262,6 +273,9 @@ static void misuse(const char *device_name, const char *weights) {
   options.threads = 100000;
   REFUSES(orion_device_open(device_name, &options, &device), ORION_ERROR_ARGUMENT, "threads");
   options.threads = 0;
+  options.route = 9;
+  REFUSES(orion_device_open(device_name, &options, &device), ORION_ERROR_ARGUMENT, "options.route");
+  options.route = ORION_ROUTE_DEFAULT;
   options.cache_directory = "/dev/null/cache";
   REFUSES(orion_device_open(device_name, &options, &device), ORION_ERROR_FILE, "/dev/null/cache");
   CHECK(device == 7);

@@ -67,7 +67,7 @@ def test_wrong_use_is_refused(name: str, weights: Path) -> None:
         shared.reload()
     with pytest.raises(UsageError, match="compile it as patchable"), shared.weights():
         pass
-    with pytest.raises(UsageError, match="names no weight file"):
+    with pytest.raises(UsageError, match="there is no one weight file"):
         Program(device, TEXT, patchable=True)
     program = Program(device, TEXT, weights, patchable=True)
     with program.weights():

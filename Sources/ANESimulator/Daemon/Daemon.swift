@@ -81,9 +81,10 @@ final class Daemon: Sendable {
     try beginCompile()
     do throws(Failure) {
       guard !effects.contains(.refuse) else { throw .compile("()", diagnostics: "by fault plan") }
-      try FileWatch.judging(
-        by: { [faults] _ in effects.contains(.full) ? ENOSPC : faults.fileVerdict() }
-      ) { () throws(Failure) in try place(source) }
+      let verdict: @Sendable (String) -> Int32 = { [faults] _ in
+        effects.contains(.full) ? ENOSPC : faults.fileVerdict()
+      }
+      try FileWatch.judging(by: verdict) { () throws(Failure) in try place(source) }
       if effects.contains(.flip) { cache.flip(source) }
     } catch {
       state.withLock { $0.lastFailure = $0.seconds }

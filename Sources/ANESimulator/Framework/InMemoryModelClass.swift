@@ -60,10 +60,12 @@ enum InMemoryModelClass {
           return 0
         } as Number),
       Method(
-        "queueDepth", "c@:", { id, _ in model(id, "queueDepth")?.state.queueDepth ?? 0 }
+        "queueDepth", "c@:",
+        { id, _ in model(id, "queueDepth")?.state.queueDepth ?? 0 }
           as @convention(c) (Pointer?, Pointer?) -> Int8),
       Method(
-        "perfStatsMask", "I@:", { id, _ in model(id, "perfStatsMask")?.statsMask ?? 0 }
+        "perfStatsMask", "I@:",
+        { id, _ in model(id, "perfStatsMask")?.statsMask ?? 0 }
           as @convention(c) (Pointer?, Pointer?) -> UInt32),
       Method(
         "setPerfStatsMask:", "v@:I",
@@ -115,11 +117,11 @@ enum InMemoryModelClass {
     }
   }
 
-  private static let unload:
-    @convention(c) (Pointer?, Pointer?, UInt32, ErrorSlot?) -> Bool = { id, _, _, slot in
-      let method = "unloadWithQoS:error:"
-      return perform(method, id, slot) { (_, model) throws(Failure) in try model.unload(method) }
-    }
+  private static let unload: @convention(c) (Pointer?, Pointer?, UInt32, ErrorSlot?) -> Bool = {
+    id, _, _, slot in
+    let method = "unloadWithQoS:error:"
+    return perform(method, id, slot) { (_, model) throws(Failure) in try model.unload(method) }
+  }
 
   private static let evaluate:
     @convention(c) (Pointer?, Pointer?, UInt32, Pointer?, Pointer?, ErrorSlot?) -> Bool = {
@@ -135,8 +137,8 @@ enum InMemoryModelClass {
     }
 
   /// Fails for programs of MIL text, which have no intermediate buffer.
-  private static let map:
-    @convention(c) (Pointer?, Pointer?, Pointer?, Bool, ErrorSlot?) -> Bool = {
+  private static let map: @convention(c) (Pointer?, Pointer?, Pointer?, Bool, ErrorSlot?) -> Bool =
+    {
       id, _, request, _, slot in
       let method = "mapIOSurfacesWithRequest:cacheInference:error:"
       return perform(method, id, slot) { (call, _) throws(Failure) in

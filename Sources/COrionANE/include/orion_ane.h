@@ -78,13 +78,16 @@ orion_status orion_expose(const char *mil, size_t mil_bytes, const char *functio
 
 // ---- devices ----
 
+// DEFAULT: $ORION_ANE_ROUTE (client or memory), else CLIENT.
+enum { ORION_ROUTE_DEFAULT = 0, ORION_ROUTE_CLIENT = 1, ORION_ROUTE_MEMORY = 2 };
+
 typedef struct {
   uint32_t struct_size;        // sizeof(orion_device_options)
   uint32_t trace;              // 1: record the calls of the private framework
   const char *cache_directory; // NULL: $ORION_CACHE, else ~/.cache/orion
   uint64_t fail_call;          // n: the n-th call of the framework fails (counted from 1); 0: none
   uint32_t threads;            // 0: one per core
-  uint32_t reserved;
+  uint32_t route;              // how programs reach a Neural Engine: one of the numbers above
 } orion_device_options;
 
 // `name`: "cpu", "cpu:PROFILE" (the host with that profile's arithmetic and none of its rules), "sim",
@@ -97,12 +100,21 @@ orion_status orion_device_close(orion_handle device);
 orion_status orion_device_json(orion_handle device, char **json);
 // {compiles, cache_hits, loads, unloads, evals, loaded_programs, virtual_s} since the device was opened.
 orion_status orion_device_counters(orion_handle device, char **json);
+// What goes wrong on a simulated device from now on (docs/simulator.md has the form); counts start over. NULL or "":
+// nothing. A device that is opened follows $ORION_SIM_FAULTS.
+orion_status orion_device_faults(orion_handle device, const char *plan);
 // The recorded calls, one a line, in order, and forgets them.
 orion_status orion_device_trace(orion_handle device, char **text);
 // What a small program shows of the device where success of the calls does not tell. `name` "reload": compiles a
 // program, writes other weights into its file, reloads and evaluates it: {"reload": "effective"}, or "stale" when
 // it still computes with the old ones.
 orion_status orion_device_canary(orion_handle device, const char *name, char **json);
+// What this machine has for programs: {device, machine, framework: {name, classes, messages, device} or {reason},
+// routes, caches, canaries, probes, notes, passed}. Messages are held against the types that are known of them.
+// `probes` 1: also asks the engine what is not known of every chip; that takes seconds. `name` and `options` as for
+// orion_device_open.
+orion_status orion_doctor_json(const char *name, const orion_device_options *options,
+                               uint32_t probes, char **json);
 
 // ---- tensors ----
 

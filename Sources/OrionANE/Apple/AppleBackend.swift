@@ -4,8 +4,8 @@ import Synchronization
 /// The device behind the private framework's calls, whoever answers them. It reads no program text itself.
 final class AppleBackend: Backend {
   let profile: Profile
-  let route = "client"
-  let client: ClientRoute
+  var route: String { way.name }
+  let way: any FrameworkRoute
   let slots: ProgramSlots
   let reader: ProgramReader
   let fitting: SurfaceFitting
@@ -28,7 +28,11 @@ final class AppleBackend: Backend {
     log = CallLog(trace: options.trace, failCall: options.failCall)
     fitting = SurfaceFitting(profile.conduct)
     slots = ProgramSlots(limit: profile.limits.loadedProgramsMax)
-    client = try ClientRoute(library, log: log)
+    way =
+      switch options.route ?? .client {
+      case .client: try ClientRoute(library, log: log)
+      case .memory: try MemoryRoute(library, log: log)
+      }
   }
 
   func count(_ change: (inout Counters) -> Void) { counted.withLock { change(&$0) } }
@@ -36,9 +40,16 @@ final class AppleBackend: Backend {
   var counters: Counters {
     var now = counted.withLock { $0 }
     now.loadedPrograms = slots.loadedCount
-    now.compiles = client.foreign.library.compiles() ?? now.compiles
-    now.virtualSeconds = client.foreign.library.virtualSeconds()
+    now.compiles = way.foreign.library.compiles() ?? now.compiles
+    now.virtualSeconds = way.foreign.library.virtualSeconds()
     return now
+  }
+
+  func follow(faults plan: String) throws(OrionError) {
+    guard let follow = way.foreign.library.follow else {
+      throw OrionError(.argument, "fault plan: only simulated devices follow one; open sim")
+    }
+    if let fault = follow(plan) { throw OrionError(.argument, fault) }
   }
 
   func takeTrace() -> String { log.take() }
@@ -52,7 +63,7 @@ final class AppleBackend: Backend {
   }
 
   func makeStorage(_ layout: Layout) throws(OrionError) -> any TensorStorage {
-    try SurfaceStorage(layout, client.messenger)
+    try SurfaceStorage(layout, way.messenger)
   }
 
   func load(_ source: ProgramSource) throws(OrionError) -> any LoadedProgram {
@@ -70,8 +81,10 @@ final class AppleBackend: Backend {
         key, source, weightsHash: weights, caches: caches, identity: identity
       ).path
     }
-    let program = AppleProgram(
-      source, signature, directory: directory, key: key, model: model, backend: self)
+    let place = ModelPlace(
+      directory: directory, key: key, text: source.text, weightsHash: weights,
+      isPrivate: source.isPatchable)
+    let program = AppleProgram(source, signature, place, model: model, backend: self)
     let binding = try slots.use(program) { () throws(OrionError) in try program.binding() }
     return SlottedProgram(program, binding, slots)
   }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A program on the client route: where its model lies and, while it is loaded, the model itself.
+/// A program on one of the framework's routes: where its model lies and, while it is loaded, the model itself.
 final class AppleProgram: SlotHolder {
   /// What loading gives.
   private struct Loaded {
@@ -9,8 +9,7 @@ final class AppleProgram: SlotHolder {
   }
 
   let name: String
-  let directory: String
-  let key: String
+  private let place: ModelPlace
   /// The directory, when it is this program's alone.
   let model: PrivateModel?
   private let source: ProgramSource
@@ -19,14 +18,13 @@ final class AppleProgram: SlotHolder {
   private let loaded = Mutex<Loaded?>(nil)
 
   init(
-    _ source: ProgramSource, _ signature: ProgramSignature, directory: String, key: String,
-    model: PrivateModel? = nil, backend: AppleBackend
+    _ source: ProgramSource, _ signature: ProgramSignature, _ place: ModelPlace,
+    model: PrivateModel?, backend: AppleBackend
   ) {
     name = source.function
     self.source = source
     self.signature = signature
-    self.directory = directory
-    self.key = key
+    self.place = place
     self.model = model
     self.backend = backend
   }
@@ -42,9 +40,9 @@ final class AppleProgram: SlotHolder {
   }
 
   func enterSlot() throws(OrionError) {
-    let route = backend.client
+    let route = backend.way
     let now = try route.foreign.enter { () throws(OrionError) in
-      let model = try route.model(directory: directory, key: key)
+      let model = try route.model(place)
       try bring(model)
       do throws(OrionError) {
         let attributes = try route.attributes(model, function: name)
@@ -61,7 +59,7 @@ final class AppleProgram: SlotHolder {
   }
 
   func leaveSlot() throws(OrionError) {
-    let route = backend.client
+    let route = backend.way
     let now = try current()
     try route.foreign.enter { () throws(OrionError) in
       if let refusal = try route.unload(now.model, name) { throw refusal.error }
@@ -73,16 +71,16 @@ final class AppleProgram: SlotHolder {
   /// What the daemon keeps of a directory that goes with this program is of no use to anyone.
   func discard() {
     guard model != nil else { return }
-    let route = backend.client
+    let route = backend.way
     try? route.foreign.enter { () throws(OrionError) in
-      try route.purge(try route.model(directory: directory, key: key))
+      try route.purge(try route.model(place))
     }
   }
 
   /// Compiles unless the daemon has the program, and loads it. What the daemon had and cannot load is
   /// thrown out and compiled once more.
   private func bring(_ model: ForeignObject) throws(OrionError) {
-    let route = backend.client
+    let route = backend.way
     let isKnown = try route.exists(model)
     if isKnown {
       backend.count { $0.cacheHits += 1 }
@@ -100,17 +98,26 @@ final class AppleProgram: SlotHolder {
 
   private func compile(_ model: ForeignObject) throws(OrionError) {
     backend.count { $0.compiles += 1 }
-    guard let refusal = try backend.client.compile(model, name) else { return }
-    guard let faults = backend.reader.faults(source, directory) else { throw refusal.error }
+    guard let refusal = try backend.way.compile(model, name) else { return }
+    guard let faults = backend.reader.faults(source, place.directory) else { throw refusal.error }
     throw refusal.error(explainedBy: faults)
   }
 
+  /// A program that the daemon has lost meanwhile is loaded once more.
   func evaluate(inputs: [SurfaceStorage], outputs: [SurfaceStorage]) throws(OrionError) {
-    let route = backend.client
+    let route = backend.way
     let now = try current()
     let (read, written) = try backend.fitting.fit(inputs: inputs, outputs: outputs)
     try route.foreign.enter { () throws(OrionError) in
-      try route.evaluate(now.model, now.binding, inputs: read, outputs: written)
+      guard
+        let refusal = try route.evaluate(now.model, now.binding, inputs: read, outputs: written)
+      else { return }
+      guard refusal.fault?.isLost == true else { throw refusal.error }
+      _ = try route.unload(now.model, name)
+      backend.count { $0.unloads += 1 }
+      try bring(now.model)
+      let again = try route.evaluate(now.model, now.binding, inputs: read, outputs: written)
+      if let again { throw again.error }
     }
     backend.count { $0.evals += 1 }
   }

@@ -18,6 +18,13 @@ extension Foreign {
     return try owned(made, by: "CFStringCreateWithBytes")
   }
 
+  func makeData(_ bytes: [UInt8]) throws(OrionError) -> ForeignObject {
+    let made = log.call("CFDataCreate \(bytes.count) bytes", failure: nil, show: Shown.reference) {
+      table.dataCreate(nil, bytes, bytes.count)
+    }
+    return try owned(made, by: "CFDataCreate")
+  }
+
   func makeNumber(_ value: Int) throws(OrionError) -> ForeignObject {
     var number = Int64(value)
     let made = log.call("CFNumberCreate \(value)", failure: nil, show: Shown.reference) {

@@ -10,4 +10,6 @@ struct ForeignLibrary: Sendable {
   let virtualSeconds: @Sendable () -> Double
   /// Compiles that the library has done, those that a load needed included; `nil` where it does not say.
   let compiles: @Sendable () -> Int?
+  /// Takes a plan of what goes wrong and says what is wrong with the plan; `nil` where fate has none.
+  var follow: (@Sendable (String) -> String?)?
 }

@@ -31,6 +31,7 @@ struct FunctionTable: @unchecked Sendable {
   let stringLength: @convention(c) (Reference) -> Int
   let stringGet: @convention(c) (Reference, UnsafeMutablePointer<CChar>, Int, UInt32) -> UInt8
   let stringTypeID: @convention(c) () -> UInt
+  let dataCreate: @convention(c) (Reference?, UnsafePointer<UInt8>, Int) -> Reference?
   let numberCreate: @convention(c) (Reference?, Int, UnsafeRawPointer) -> Reference?
   let numberGet: @convention(c) (Reference, Int, UnsafeMutableRawPointer) -> UInt8
   let numberTypeID: @convention(c) () -> UInt
@@ -120,6 +121,7 @@ struct FunctionTable: @unchecked Sendable {
     stringLength = pick("CFStringGetLength")
     stringGet = pick("CFStringGetCString")
     stringTypeID = pick("CFStringGetTypeID")
+    dataCreate = pick("CFDataCreate")
     numberCreate = pick("CFNumberCreate")
     numberGet = pick("CFNumberGetValue")
     numberTypeID = pick("CFNumberGetTypeID")

@@ -129,9 +129,21 @@ extension Messenger {
     return try foreign.retained(made, by: row.name)
   }
 
+  /// A message to a class with one object, answering an object.
+  func object(_ row: MessageRow, _ argument: Reference, note: String)
+    throws(OrionError) -> ForeignObject
+  {
+    let made = try send(row, as: Wrapper.self) { call, receiver, selector in
+      foreign.log.call("\(row.name) \(note)", failure: nil, show: Shown.reference) {
+        call(receiver, selector, argument)
+      }
+    }
+    return try foreign.retained(made, by: row.name)
+  }
+
   /// The framework's object around a surface.
   func wrap(_ surface: ForeignObject) throws(OrionError) -> ForeignObject {
-    let row = ClientMessages.surface
+    let row = SharedMessages.surface
     let made = try send(row, as: Wrapper.self) { call, receiver, selector in
       foreign.log.call(row.name, failure: nil, show: Shown.reference) {
         call(receiver, selector, surface.reference)

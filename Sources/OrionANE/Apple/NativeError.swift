@@ -39,6 +39,9 @@ struct NativeError: Sendable {
     return message
   }
 
+  /// The daemon does not have the program any more, as after it was restarted.
+  var isLost: Bool { domain == Self.engine && code == 23 }
+
   /// Compiling anew may help: the error is not about what this process may do or how much fits.
   var mayBeStale: Bool {
     domain == Self.engine && Self.staleCodes.contains(code) && row?.isLimit != true
@@ -65,6 +68,7 @@ struct NativeError: Sendable {
 
   private static let engine = "com.apple.appleneuralengine"
   private static let compiler = "com.apple.appleneuralengine.compiler"
+  private static let cocoa = "NSCocoaErrorDomain"
   private static let espresso = "com.apple.appleneuralengine.espresso"
 
   /// The first row that matches speaks.
@@ -78,6 +82,9 @@ struct NativeError: Sendable {
       domain: espresso, code: -1, part: "",
       advice: "the model type was not taken as MIL; this version of the system is not known to work"
     ),
+    Row(
+      domain: cocoa, code: 4097, part: "",
+      advice: "the daemon stopped while it answered; try again"),
     Row(domain: engine, code: 1, part: "", advice: "this call needs an entitlement"),
     Row(domain: engine, code: 2, part: "", advice: "real-time priority needs an entitlement"),
     Row(

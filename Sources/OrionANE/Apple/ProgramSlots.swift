@@ -57,6 +57,11 @@ final class ProgramSlots: Sendable {
     }
   }
 
+  /// Lets go of a program that cannot be unloaded and that nobody will use again.
+  func abandon(_ holder: any SlotHolder) {
+    _ = state.withLock { $0.entries.removeValue(forKey: ObjectIdentifier(holder)) }
+  }
+
   /// Loads the program, unless another thread was faster, and pins it.
   private func bring(_ holder: any SlotHolder) throws(OrionError) {
     try inTraffic { () throws(OrionError) in

@@ -16,8 +16,10 @@ final class SlottedProgram: LoadedProgram {
   }
 
   deinit {
-    // Nobody can try again later, so it is tried twice here.
-    do { try slots.giveBack(program) } catch { try? slots.giveBack(program) }
+    // Nobody can try again later, so it is tried twice here; the model's end gives the slot back at last.
+    do { try slots.giveBack(program) } catch {
+      do { try slots.giveBack(program) } catch { slots.abandon(program) }
+    }
     if !isClosed.load(ordering: .acquiring) { program.discard() }
   }
 

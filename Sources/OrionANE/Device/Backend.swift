@@ -11,8 +11,16 @@ protocol Backend: AnyObject, Sendable {
   func rowBytes(forRowOf bytes: Int) -> Int
   func load(_ source: ProgramSource) throws(OrionError) -> any LoadedProgram
   var counters: Counters { get }
+  /// Makes things go wrong as the plan says.
+  func follow(faults plan: String) throws(OrionError)
   /// Recorded calls, one a line; empties the record.
   func takeTrace() -> String
+}
+
+extension Backend {
+  func follow(faults plan: String) throws(OrionError) {
+    throw OrionError(.argument, "fault plan: only simulated devices follow one; open sim")
+  }
 }
 
 /// Memory both the host and the device can read.

@@ -31,9 +31,13 @@ public final class Device: Sendable {
   /// `cpu`, `ane`, or `sim:PROFILE`; a host with another arithmetic is `cpu` too, its `reason` says which.
   public var name: String { kind == .sim ? "sim:\(profile.fullName)" : kind.rawValue }
   public var profile: Profile { backend.profile }
-  /// How programs reach the device: `host` or `client`.
+  /// How programs reach the device: `host`, `client` or `memory`.
   public var route: String { backend.route }
   public var counters: Counters { backend.counters }
+
+  /// Makes things go wrong on a simulated device, as `load@3=error:6/0x50004; eval@2+=delay:0.5`; an empty plan
+  /// ends that. docs/simulator.md has the form.
+  public func follow(faults plan: String) throws(OrionError) { try backend.follow(faults: plan) }
 
   /// The recorded calls of the private framework, one a line, in order; empties the record.
   public func takeTrace() -> String { backend.takeTrace() }

@@ -1,6 +1,12 @@
 import ANEProfiles
 import CKernels
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// A device's name, read; and how to open what it names.
 struct DeviceChoice: Sendable {
   enum Wanted: Sendable, Equatable {
@@ -65,6 +71,8 @@ struct DeviceChoice: Sendable {
   }
 
   func open(_ options: DeviceOptions) throws(OrionError) -> Opened {
+    var options = options
+    if options.route == nil { options.route = try Self.environmentRoute() }
     let caches = try CacheDirectory(options.cacheDirectory)
     if options.threads > 0 { orion_pool_set_threads(Int32(clamping: options.threads)) }
     switch wanted {
@@ -78,6 +86,14 @@ struct DeviceChoice: Sendable {
         return cpu(options, caches, reason: "auto: cpu, because \(error.message)")
       }
     }
+  }
+
+  private static func environmentRoute() throws(OrionError) -> RouteName? {
+    guard let value = getenv("ORION_ANE_ROUTE"), value.pointee != 0 else { return nil }
+    let name = String(cString: value)
+    if let route = RouteName(rawValue: name) { return route }
+    let known = RouteName.allCases.map(\.rawValue).joined(separator: " or ")
+    throw OrionError(.argument, "ORION_ANE_ROUTE \"\(name)\": unknown; expected \(known)")
   }
 
   private func cpu(

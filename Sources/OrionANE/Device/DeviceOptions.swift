@@ -9,5 +9,8 @@ public struct DeviceOptions: Sendable {
   /// Threads of the engine on the host, shared by the process; 0: leave as it is.
   public var threads = 0
 
+  /// How programs reach a Neural Engine; `nil`: `$ORION_ANE_ROUTE`, else the client's calls.
+  public var route: RouteName?
+
   public init() {}
 }

@@ -70,6 +70,30 @@ public func orion_device_trace(
 }
 
 @c @implementation
+public func orion_device_faults(_ device: orion_handle, _ plan: UnsafePointer<CChar>?)
+  -> orion_status
+{
+  LastError.status { () throws(OrionError) in
+    let device = try HandleTable.shared.object(device, as: Device.self)
+    try device.follow(faults: try CArguments.optionalText(plan, "plan") ?? "")
+  }
+}
+
+@c @implementation
+public func orion_doctor_json(
+  _ name: UnsafePointer<CChar>?, _ options: UnsafePointer<orion_device_options>?,
+  _ probes: UInt32, _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let doctor = Doctor(
+      name: try CArguments.text(name, "name"), options: try DeviceOptions(options),
+      runsProbes: probes != 0)
+    let json = try CArguments.required(json, "json")
+    try CArguments.give(try doctor.report().text, json)
+  }
+}
+
+@c @implementation
 public func orion_device_canary(
   _ device: orion_handle, _ name: UnsafePointer<CChar>?,
   _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
@@ -110,6 +134,18 @@ extension DeviceOptions {
         "options.threads: \(options.threads), expected at most \(DeviceOptions.threadsMax)")
     }
     threads = Int(options.threads)
+    route = try DeviceOptions.route(options.route)
+  }
+
+  private static func route(_ number: UInt32) throws(OrionError) -> RouteName? {
+    switch number {
+    case UInt32(ORION_ROUTE_DEFAULT): return nil
+    case UInt32(ORION_ROUTE_CLIENT): return .client
+    case UInt32(ORION_ROUTE_MEMORY): return .memory
+    default:
+      throw OrionError(
+        .argument, "options.route: \(number), expected 0 (default), 1 (client) or 2 (memory)")
+    }
   }
 
   static let threadsMax = 256

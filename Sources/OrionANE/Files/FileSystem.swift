@@ -1,3 +1,4 @@
+import MILEngine
 import Synchronization
 
 #if canImport(Glibc)
@@ -17,6 +18,9 @@ enum FileSystem {
     var built = path.hasPrefix("/") ? "/" : ""
     for part in path.split(separator: "/") {
       built += (built.isEmpty || built == "/") ? String(part) : "/" + part
+      if !isDirectory(built), FileWatch.stops(built) {
+        throw failure("\(purpose) \(path)", "cannot be created")
+      }
       guard mkdir(built, 0o755) != 0, errno != EEXIST, !isDirectory(built) else { continue }
       throw failure("\(purpose) \(path)", "cannot be created")
     }
@@ -65,7 +69,10 @@ enum FileSystem {
   static func write(_ bytes: [UInt8], to path: String) throws(OrionError) {
     try replace(path) { (temporary: String) throws(OrionError) in
       let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-      guard file >= 0 else { throw failure("file \(path)", "cannot be written") }
+      guard file >= 0, !FileWatch.stops(path) else {
+        if file >= 0 { close(file) }
+        throw failure("file \(path)", "cannot be written")
+      }
       defer { close(file) }
       try write(bytes, file, path)
       guard fsync(file) == 0 else { throw failure("file \(path)", "cannot be written") }
@@ -75,6 +82,9 @@ enum FileSystem {
   /// Gives a file a second name, or copies it where file systems do not allow that.
   static func link(_ source: String, to path: String) throws(OrionError) {
     try replace(path) { (temporary: String) throws(OrionError) in
+      guard !FileWatch.stops(path) else {
+        throw failure("file \(path)", "cannot be written")
+      }
       guard linkat(AT_FDCWD, source, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) != 0 else { return }
       try copy(source, to: temporary)
     }
@@ -94,7 +104,7 @@ enum FileSystem {
     let temporary = unique(path) + ".tmp"
     do throws(OrionError) {
       try make(temporary)
-      guard rename(temporary, path) == 0 else {
+      guard !FileWatch.stops(path), rename(temporary, path) == 0 else {
         throw failure("file \(path)", "cannot be put in place")
       }
       // Two names of one file: the rename succeeds and leaves both.
@@ -121,7 +131,9 @@ enum FileSystem {
       guard count > 0 else { break }
       try write(Array(buffer[..<count]), output, target)
     }
-    guard fsync(output) == 0 else { throw failure("file \(target)", "cannot be written") }
+    guard !FileWatch.stops(target), fsync(output) == 0 else {
+      throw failure("file \(target)", "cannot be written")
+    }
   }
 
   private static func write(_ bytes: [UInt8], _ file: Int32, _ path: String) throws(OrionError) {

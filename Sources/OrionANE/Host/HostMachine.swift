@@ -10,9 +10,12 @@ import ANEProfiles
 enum HostMachine {
   /// The profile whose chip this machine has, else the standard one.
   static func profile() -> Profile {
-    let chip = fact("machdep.cpu.brand_string") ?? ""
+    let chip = chip() ?? ""
     return Profile.chips.first { chip.hasSuffix(" \($0.chip)") } ?? .standard
   }
+
+  /// As the system names it; `nil` where it does not.
+  static func chip() -> String? { fact("machdep.cpu.brand_string") }
 
   /// The OS build, which the daemon's cache belongs to.
   static func osBuild() -> String { fact("kern.osversion") ?? "unknown" }

@@ -3,6 +3,7 @@
 from orion.runtime.caches import cache_entries, default_cache_dir, file_sha256
 from orion.runtime.checking import Finding, check
 from orion.runtime.device import Device
+from orion.runtime.doctor import examine
 from orion.runtime.profiles import profile, profile_names
 from orion.runtime.program import Port, Program
 from orion.runtime.session import Reader, Sequence, Session
@@ -20,6 +21,7 @@ __all__ = [
     "cache_entries",
     "check",
     "default_cache_dir",
+    "examine",
     "file_sha256",
     "profile",
     "profile_names",

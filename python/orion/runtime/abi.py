@@ -39,7 +39,7 @@ class DeviceOptions(Structure):
         ("cache_directory", c_char_p),
         ("fail_call", c_uint64),
         ("threads", c_uint32),
-        ("reserved", c_uint32),
+        ("route", c_uint32),
     )
 
 
@@ -126,8 +126,10 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("orion_device_close", STATUS, (HANDLE,)),
     ("orion_device_json", STATUS, (HANDLE, TEXT_OUT)),
     ("orion_device_counters", STATUS, (HANDLE, TEXT_OUT)),
+    ("orion_device_faults", STATUS, (HANDLE, TEXT)),
     ("orion_device_trace", STATUS, (HANDLE, TEXT_OUT)),
     ("orion_device_canary", STATUS, (HANDLE, TEXT, TEXT_OUT)),
+    ("orion_doctor_json", STATUS, (TEXT, POINTER(DeviceOptions), c_uint32, TEXT_OUT)),
     ("orion_tensor_create", STATUS, (HANDLE, c_int32, c_uint32, SHAPE, HANDLE_OUT)),
     ("orion_tensor_free", STATUS, (HANDLE,)),
     ("orion_tensor_lock", STATUS, (HANDLE, c_uint32, POINTER(c_void_p), SHAPE)),

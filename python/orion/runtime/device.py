@@ -5,14 +5,20 @@ import os
 from ctypes import byref, c_uint64, sizeof
 from typing import Any
 
+from orion.errors import UsageError
 from orion.runtime.abi import DeviceOptions, encode_text, library, take_text
 from orion.runtime.handle import Owned
+
+# orion_device_options.route
+ROUTES = {None: 0, "client": 1, "memory": 2}
 
 
 class Device(Owned):
     """An open device: `cpu`, `sim`, `sim:PROFILE`, `ane` or `auto`.
 
     `cpu:PROFILE` is the host with that profile's arithmetic and none of its rules.
+    `route` is how programs reach a Neural Engine: `client`, `memory` (a model in memory), or None:
+    $ORION_ANE_ROUTE, else `client`.
     `fail_call` makes the n-th call of the private framework fail, to see how callers bear it.
     """
 
@@ -26,13 +32,17 @@ class Device(Owned):
         trace: bool = False,
         fail_call: int = 0,
         threads: int = 0,
+        route: str | None = None,
     ) -> None:
+        if route not in ROUTES:
+            raise UsageError(f"There is no route {route!r}; there are client and memory.")
         options = DeviceOptions(
             struct_size=sizeof(DeviceOptions),
             trace=int(trace),
             cache_directory=encode_text(None if cache_dir is None else os.fspath(cache_dir)),
             fail_call=fail_call,
             threads=threads,
+            route=ROUTES[route],
         )
         opened = c_uint64()
         library().orion_device_open(encode_text(name), byref(options), byref(opened))
@@ -50,6 +60,13 @@ class Device(Owned):
             take_text(library().orion_device_counters, self.handle)
         )
         return counted
+
+    def follow(self, faults: str) -> None:
+        """Makes things go wrong on a simulated device, as `load@3=error:6/0x50004`; "" ends that.
+
+        docs/simulator.md has the form. ORION_SIM_FAULTS does the same for devices that are opened.
+        """
+        library().orion_device_faults(self.handle, encode_text(faults))
 
     def take_trace(self) -> list[str]:
         """The calls of the private framework recorded since the last time, in order."""
