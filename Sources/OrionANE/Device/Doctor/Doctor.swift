@@ -16,8 +16,13 @@ struct Doctor {
     let routes = hasFramework ? RouteName.allCases.map { route($0, choice) } : []
     let isWorking = routes.contains { $0["works"] == .bool(true) }
     let canaries = canaries()
+    let needsEngine =
+      switch choice.wanted {
+      case .cpu, .auto: false
+      case .sim, .ane: true
+      }
     let hasPassed =
-      canaries["error"] == nil && (isWorking || [.cpu, .auto].contains(choice.wanted))
+      canaries["error"] == nil && (isWorking || !needsEngine)
     return [
       "device": JSONValue(name),
       "machine": [
@@ -36,7 +41,7 @@ struct Doctor {
   private func profile(_ choice: DeviceChoice) -> Profile {
     switch choice.wanted {
     case .cpu: .cpu
-    case .sim(let name): Profile.named(name) ?? .standard
+    case .sim(let name): Profile.reading(name) ?? .standard
     case .ane, .auto: HostMachine.profile()
     }
   }
