@@ -112,6 +112,28 @@ def test_accumulated_microbatches_are_one_batch(task: tuple[Path, Path]) -> None
         np.testing.assert_allclose(found[key], array, atol=2e-4)
 
 
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_widths_that_the_device_pads(task: tuple[Path, Path], tmp_path: Path, kind: str) -> None:
+    """A stream of 48 channels, where rows hold multiples of 32; gradients stay those of `cpu`."""
+    configs = {
+        "llama": {**CONFIG, "hidden_size": 48, "tie_word_embeddings": False, "vocab_size": 272},
+        "gpt2": {
+            "model_type": "gpt2",
+            "n_embd": 48,
+            "n_layer": 1,
+            "n_head": 2,
+            "n_positions": 64,
+            "vocab_size": 272,
+        },
+    }
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(configs[kind]))
+    with make((config, task[1]), None, "sim:m4-macos15", iters=3, verify=2) as trainer:
+        assert any(layout.padding for layout in trainer.learner.plan.parameters.values())
+        lines = list(trainer.steps())
+    assert lines[1]["grad_rel_l2_max"] < 2e-2 and lines[2]["loss"] < lines[0]["loss"]
+
+
 def test_the_seed_decides(task: tuple[Path, Path]) -> None:
     first, _ = run_through(make(task, None, iters=2))
     same, _ = run_through(make(task, None, iters=2))

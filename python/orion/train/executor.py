@@ -181,7 +181,7 @@ class Executor:
         with self.parameters.held(), self.memories[x] as view:
             for number, (kind, slot) in enumerate(call.inputs.items()):
                 rows = self._rows_looked_up(kind, batch)
-                table = self.parameters.master(self._key(slot))
+                table = self._unpadded(slot, self.parameters.master(self._key(slot)))
                 if number == 0:
                     kernels.embedding_gather(table, rows, view)
                 else:
@@ -201,7 +201,7 @@ class Executor:
                     total[...] = 0
                     self._begun.add((key, 0))
                 self._is_finite &= kernels.embedding_scatter_add(
-                    total,
+                    self._unpadded(slot, total),
                     self._rows_looked_up(kind, batch),
                     view,
                     scale=1.0 / loss_scale,
@@ -213,6 +213,11 @@ class Executor:
             return batch.ids.reshape(-1)
         places = np.arange(self.plan.sequence, dtype=np.int32)
         return np.tile(places, self.plan.batch)
+
+    def _unpadded(self, slot: str, table: np.ndarray) -> np.ndarray:
+        """Rows as wide as the stream; a view."""
+        padding = self.plan.parameters[self._key(slot)].padding
+        return table[..., : table.shape[-1] - padding]
 
     def _key(self, slot: str) -> str:
         found = self.plan.slots.get(slot)
