@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training_cases import CONFIG, write_task
+from training_cases import CONFIG, GOLDEN, write_task
 
 from orion import weights
 from orion.errors import OrionError, UsageError
@@ -199,6 +199,23 @@ def test_checkpoints_are_models(task: tuple[Path, Path], tmp_path: Path) -> None
     assert tensors.keys() == final.keys()
     for key, array in final.items():
         assert np.array_equal(np.asarray(tensors[key]), array)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_exports_have_names_shapes_and_dtypes_of_what_came(
+    data: Path, task: tuple[Path, Path], tmp_path: Path, name: str
+) -> None:
+    source = data / "golden" / name
+    options = {"batch_size": 1, "max_seq_length": 32, "iters": 1, "learning_rate": 1e-3}
+    with Trainer(source, task[1], device="cpu", output=tmp_path / "run", **options) as trainer:
+        list(trainer.steps())
+        made = weights.load(finish(trainer)["model"])
+    given = weights.load(source)
+    assert made.config == given.config and made.tensors.keys() == given.tensors.keys()
+    for key, tensor in given.tensors.items():
+        assert (made.tensors[key].shape, made.tensors[key].dtype) == (tensor.shape, tensor.dtype)
+        change = np.abs(np.asarray(made.tensors[key]) - np.asarray(tensor)).max()
+        assert 0 < change < 2.1e-3, key
 
 
 @pytest.mark.parametrize(
