@@ -218,6 +218,26 @@ def test_exports_have_names_shapes_and_dtypes_of_what_came(
         assert 0 < change < 2.1e-3, key
 
 
+def test_exports_keep_bare_names_and_fp16(
+    data: Path, task: tuple[Path, Path], tmp_path: Path
+) -> None:
+    given = weights.load(data / "golden" / "gpt2-tiny")
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "config.json").write_text(json.dumps(given.config))
+    bare = {
+        key.removeprefix("transformer."): np.asarray(tensor, np.float16)
+        for key, tensor in given.tensors.items()
+    }
+    weights.safetensors.write(source / "model.safetensors", bare)
+    options = {"batch_size": 1, "max_seq_length": 32, "iters": 1}
+    with Trainer(source, task[1], device="cpu", output=tmp_path / "run", **options) as trainer:
+        list(trainer.steps())
+        made = weights.load(finish(trainer)["model"])
+    assert made.tensors.keys() == bare.keys()
+    assert {tensor.dtype for tensor in made.tensors.values()} == {"fp16"}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -74,10 +74,13 @@ class WholeModel(Learnt):
         return {key: np.asarray(tensors[key]) for key in keys}
 
     def finish(self, directory: Path, named: Arrays) -> None:
-        """In the dtypes that the model came in."""
+        """Under the names and in the dtypes that the model came in."""
         tensors = self.source.family.restore(self.source.config, named)
+        names = {name: given_name(name, self.source.given) for name in tensors}
         given = self.source.given
-        self._write(directory, {name: as_given(name, tensors[name], given) for name in tensors})
+        self._write(
+            directory, {names[key]: as_given(names[key], tensors[key], given) for key in tensors}
+        )
 
     def _write(self, directory: Path, tensors: Mapping[str, Any]) -> None:
         write_json(directory / CONFIG, self.source.checkpoint.config)
@@ -140,6 +143,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
     return value
+
+
+def given_name(name: str, given: Mapping[str, Any]) -> str:
+    """Checkpoints of GPT-2 come with and without `transformer.`."""
+    short = name.removeprefix("transformer.")
+    return short if name not in given and short in given else name
 
 
 def as_given(name: str, array: np.ndarray, given: Any) -> LazyTensor:
