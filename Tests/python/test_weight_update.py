@@ -11,7 +11,6 @@ from test_trainer import make, masters
 from training_cases import write_task
 
 from orion.train import Trainer
-from orion.train.strategy import reload as reload_room
 
 WAYS = ("inputs", "reload", "recompile")
 
@@ -66,10 +65,8 @@ def test_auto_measures_what_proved_itself(task: tuple[Path, Path]) -> None:
             assert trainer.learner.strategy.name == "inputs" and not trainer.notes
 
 
-def test_stale_in_mid_run_is_noticed_within_the_step(
-    task: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """From the third update on, reloads of this device serve what was loaded before."""
+def test_stale_in_mid_run_is_noticed_within_the_step(task: tuple[Path, Path]) -> None:
+    """From the third update on, loads of this device serve what was compiled before."""
     good, _ = learn(make(task, None, "sim:paper", iters=6, weight_update="inputs"))
     trainer = make(task, None, "sim:paper", iters=6, weight_update="reload")
     assert trainer.learner.strategy.name == "reload"
@@ -78,7 +75,7 @@ def test_stale_in_mid_run_is_noticed_within_the_step(
         for line in trainer.steps():
             lines.append(line)
             if line["step"] == 2:
-                monkeypatch.setattr(reload_room, "reloaded", lambda program: None)
+                trainer.device.follow("load@1+=stale")
     assert [line["weight_update"] for line in lines] == ["reload"] * 2 + ["inputs"] * 4
     assert any("step 3: program" in note and "old weights" in note for note in trainer.notes)
     np.testing.assert_allclose(

@@ -166,6 +166,10 @@ class Learner:
         outcomes = [self.executor.evaluate(batch) for batch in batches]
         return sum(o.loss for o in outcomes) / max(1, sum(o.count for o in outcomes))
 
+    def close(self) -> None:
+        """Gives the device its programs back; nothing can be computed afterwards."""
+        self.strategy.close()
+
     # ---- what resuming takes ----
 
     def state(self) -> dict[str, Any]:

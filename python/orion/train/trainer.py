@@ -291,6 +291,8 @@ class Trainer:
         return peak_memory()
 
     def close(self) -> None:
+        """Gives the device its programs back, and the run's directory to whoever wants it."""
+        self.learner.close()
         if self.run:
             self.run.close()
         if self._closes_device:
