@@ -49,6 +49,13 @@ def _explain(error: Exception) -> tuple[str, int]:
 def _run(arguments: Sequence[str]) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
+    parsed = make_parser().parse_args(arguments)
+    code: int = parsed.run(parsed)
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole command line; the reference of the documentation is made from it too."""
     parser = argparse.ArgumentParser(
         prog="orion",
         description="Compiles, runs and trains small language models on Apple's Neural Engine, or"
@@ -61,9 +68,7 @@ def _run(arguments: Sequence[str]) -> int:
         subparser = subparsers.add_parser(name, help=text, description=text)
         module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)
-    parsed = parser.parse_args(arguments)
-    code: int = parsed.run(parsed)
-    return code
+    return parser
 
 
 def _commands() -> list[tuple[str, ModuleType]]:

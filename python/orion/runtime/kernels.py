@@ -156,7 +156,7 @@ def cross_entropy(
 
 
 def embedding_gather(table: np.ndarray, tokens: np.ndarray, out: np.ndarray) -> None:
-    """out[c][s] = table[tokens[s]][c].
+    """Column s of `out` becomes row `tokens[s]` of `table`.
 
     `table` [V, C] fp32, `tokens` int32 [S], `out` [C, S] fp32 or fp16.
     """
@@ -171,7 +171,7 @@ def embedding_gather(table: np.ndarray, tokens: np.ndarray, out: np.ndarray) -> 
 def embedding_scatter_add(
     table: np.ndarray, tokens: np.ndarray, gradient: np.ndarray, scale: float = 1.0
 ) -> bool:
-    """table[tokens[s]][c] += scale * gradient[c][s], in the order of the tokens.
+    """Row `tokens[s]` of `table` grows by `scale` times column s of `gradient`, token by token.
 
     The result is whether all sums are finite. Shapes as for embedding_gather.
     """
