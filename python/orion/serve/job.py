@@ -49,6 +49,11 @@ class Job:
         """Nobody wants the rest."""
         self.is_cancelled = True
 
+    @property
+    def length(self) -> int:
+        """Tokens so far, with the prompt's."""
+        return len(self.ids) + self.max_tokens - self.left
+
     def slots(self, context: int) -> int:
         """Room for all its tokens."""
         return min(len(self.ids) + self.max_tokens, context)

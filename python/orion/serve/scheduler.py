@@ -71,6 +71,7 @@ class Scheduler:
 
     def _run(self) -> None:
         self.session.reset()
+        self._count()
         while self._wait():
             try:
                 self._turn()
@@ -129,6 +130,10 @@ class Scheduler:
     def _used(self) -> int:
         return sum(job.slots(self.session.context) for job in self._running)
 
+    def _room(self) -> int:
+        """Slots for jobs: a text that the session itself was given before holds the others."""
+        return self.slots - self.session.counters()["length"]
+
     def _admit(self) -> None:
         """In order: who comes first waits for room, and nobody passes."""
         while True:
@@ -136,7 +141,7 @@ class Scheduler:
                 if not self._waiting:
                     return
                 need = self._waiting[0].slots(self.session.context)
-                if self._running and self._used() + need > self.slots:
+                if self._running and self._used() + need > self._room():
                     return
                 job = self._waiting.popleft()
                 self._running.append(job)
@@ -177,12 +182,18 @@ class Scheduler:
         # Few tokens at a time where they come slowly, so that they are seen as they come.
         self._chunk = max(1, min(STREAM_CHUNK, int(chunk * PIECE_SECONDS / seconds)))
         for job, (drawn, reason) in zip(live, found, strict=True):
-            self._tell(job, drawn, reason)
+            job.left -= len(drawn)
+            # A text whose own context is not full waits for a slot; it is never cut short.
+            waits = reason == "context" and job.left and job.length < self.session.context
+            self._tell(job, drawn, "length" if waits else reason)
+        if not any(drawn for drawn, _ in found):
+            # Nobody can go on, and what others hold may never be free: the last gives way.
+            message = "Texts that the server did not start hold the session's slots."
+            self._finish(live[-1], problem=busy(message, "slots_taken"))
 
     def _tell(self, job: Job, drawn: list[int], reason: str) -> None:
-        if job.left == job.max_tokens:
+        if drawn and job.left + len(drawn) == job.max_tokens:
             self.metrics.observe("first_token_seconds", time.monotonic() - job.arrived)
-        job.left -= len(drawn)
         finish = None if reason == "length" and job.left else reason
         new, text, finish = told(drawn, finish, job.decoder, job.stops)
         self.metrics.add("generated_tokens_total", len(new))
