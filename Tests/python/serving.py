@@ -25,9 +25,10 @@ class Serving:
         model: Model,
         adapters: tuple[str, ...] = (),
         api_key: str | None = None,
+        origins: tuple[str, ...] = (),
         **limits: float,
     ) -> None:
-        address = Address(port=0, api_key=api_key)
+        address = Address(port=0, api_key=api_key, origins=origins)
         self.service = Service(model, NAME, adapters, Limits(**limits), address)
         self.server = Server(self.service)
         self.url = self.server.url

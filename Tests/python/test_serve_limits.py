@@ -18,7 +18,7 @@ from serving import NAME, Serving, wait_for
 from test_adapters import make
 
 import orion as package
-from orion.errors import UsageError
+from orion.errors import OrionError, UsageError
 from orion.generate import Model
 from orion.generate.model import room_for
 from orion.serve.settings import Limits
@@ -35,7 +35,10 @@ BAD_FIELDS: tuple[tuple[dict[str, Any], int, str | None, str | None], ...] = (
     ({"prompt": None}, 400, "prompt", "missing_required_parameter"),
     ({"prompt": {}}, 400, "prompt", "invalid_value"),
     ({"prompt": []}, 400, "prompt", "invalid_value"),
-    ({"prompt": ["a", "b"]}, 400, "prompt", "invalid_value"),
+    ({"prompt": ["a", [1]]}, 400, "prompt", "invalid_value"),
+    ({"prompt": [[1], []]}, 400, "prompt", "invalid_value"),
+    ({"prompt": ["a"] * 17}, 400, "prompt", "invalid_value"),
+    ({"prompt": ["a"] * 2, "n": 9}, 400, "n", "invalid_value"),
     ({"prompt": [1, 512]}, 400, "prompt", "invalid_value"),
     ({"prompt": [1, -1]}, 400, "prompt", "invalid_value"),
     ({"prompt": [1, 1 << 70]}, 400, "prompt", "invalid_value"),
@@ -56,9 +59,15 @@ BAD_FIELDS: tuple[tuple[dict[str, Any], int, str | None, str | None], ...] = (
     ({"stop": ["a"] * 17}, 400, "stop", "invalid_value"),
     ({"stream": "yes"}, 400, "stream", "invalid_value"),
     ({"stream_options": {"often": True}}, 400, "stream_options", "invalid_value"),
-    ({"n": 2}, 400, "n", "unsupported_parameter"),
-    ({"n": True}, 400, "n", "unsupported_parameter"),
-    ({"logprobs": 3}, 400, "logprobs", "unsupported_parameter"),
+    ({"n": 0}, 400, "n", "invalid_value"),
+    ({"n": True}, 400, "n", "invalid_value"),
+    ({"n": 1 << 40}, 400, "n", "invalid_value"),
+    ({"best_of": 2}, 400, "best_of", "unsupported_parameter"),
+    ({"echo": True}, 400, "echo", "unsupported_parameter"),
+    ({"logprobs": 21}, 400, "logprobs", "invalid_value"),
+    ({"logprobs": True}, 400, "logprobs", "invalid_value"),
+    ({"top_logprobs": 3}, 400, "top_logprobs", "unknown_parameter"),
+    ({"metadata": 5, "stop": {"a": 1}}, 400, "stop", "invalid_value"),
     ({"max_tokns": 3}, 400, "max_tokns", "unknown_parameter"),
     ({"messages": TALK}, 400, "messages", "unknown_parameter"),
 )
@@ -111,6 +120,11 @@ def test_bad_messages_are_placed(serving: Serving) -> None:
         headers = {"content-type": "application/json"}
         answer = serving.post("/v1/chat/completions", content=content, headers=headers)
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+    for fields in ({"top_logprobs": 2}, {"logprobs": False, "top_logprobs": 2}):
+        answer = serving.post(
+            "/v1/chat/completions", json={"model": NAME, "messages": TALK, **fields}
+        )
+        check_error(answer, 400, "top_logprobs", "invalid_value")
 
 
 def test_bad_bodies_are_refused(serving: Serving) -> None:
@@ -119,6 +133,10 @@ def test_bad_bodies_are_refused(serving: Serving) -> None:
     for body in bodies:
         check_error(serving.post(content=body, headers=headers), 400, None, "invalid_json")
     check_error(serving.post(content=b"{}"), 415, None, None)
+    deep = b'{"model": "stories", "prompt": ' + b"[" * 900 + b"]" * 900 + b"}"
+    check_error(serving.post(content=deep, headers=headers), 400, "prompt", "invalid_value")
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        check_error(serving.post(content=b"{}", headers={"content-type": kind}), 415, None, None)
     huge = b" " * 100_001
     check_error(serving.post(content=huge, headers=headers), 413, None, "body_too_long")
     chunks = iter([huge[:60_000], huge[:60_000]])
@@ -193,11 +211,17 @@ def test_limits_are_checked() -> None:
         Limits(quue=5)
 
 
+def arrived(serving: Serving) -> float:
+    done = serving.count("finished_total", reason="length")
+    return done + serving.count("requests_running") + serving.count("requests_waiting")
+
+
 def test_stopping_ends_what_runs(model: Model) -> None:
     with Serving(model, grace_seconds=0) as serving:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             asked = [pool.submit(serving.post, json=LONG) for _ in range(4)]
-            wait_for(lambda: serving.count("requests_running"))
+            # All have come; one that comes later finds no server.
+            wait_for(lambda: arrived(serving) == 4)
             serving.stop()
             codes = {answer.result().status_code for answer in asked}
         assert codes <= {200, 503}
@@ -227,6 +251,20 @@ def test_adapters_are_models(stories: Path, tmp_path: Path) -> None:
             with concurrent.futures.ThreadPoolExecutor(9) as pool:
                 for name, text in zip(names, pool.map(ask, names), strict=True):
                     assert "Once" + text == expected[name]
+
+
+def test_an_adapter_of_another_model_is_refused_at_the_start(
+    data: Path, stories: Path, tmp_path: Path, orion: Callable[..., Any]
+) -> None:
+    path = make(data / "golden/qwen3-tiny", tmp_path / "other", ("q_proj", "v_proj"), seed=1)
+    arguments = ["--model", stories, "--device", "cpu", "--port", "0"]
+    failed = orion("serve", *arguments, "--adapter", f"other={path}")
+    assert failed.code == 1
+    assert "adapter" in failed.err
+    assert str(path) in failed.err
+    assert "Traceback" not in failed.err
+    with package.load(stories, "cpu") as model, pytest.raises(OrionError, match="never opened"):
+        Serving(model, ("never opened",))
 
 
 def test_the_command_serves_until_it_is_told_to_stop(

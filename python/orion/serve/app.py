@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orion.errors import UsageError
-from orion.generate import NO_TEXT, Model
-from orion.serve.exchange import Exchange, Mailbox, problem_response
-from orion.serve.fields import CHAT, COMPLETION, Asked, read
+from orion.generate import NO_TEXT, Model, Sampling
+from orion.serve.asked import Asked, read
+from orion.serve.exchange import Exchange, problem_response
+from orion.serve.fields import CHAT, COMPLETION
 from orion.serve.forms import Form
 from orion.serve.gate import Door, check_request
 from orion.serve.job import Job
+from orion.serve.mailbox import Mailbox
 from orion.serve.metrics import Metrics
 from orion.serve.problem import Problem, failed
 from orion.serve.prompts import Prompts
 from orion.serve.scheduler import Scheduler
 from orion.serve.settings import Address, Limits
+from orion.tokenizer import TokenStream
 
 PAGE = Path(__file__).with_name("page.html")
 # The page brings all it needs, and talks to nobody but this server.
@@ -57,6 +63,9 @@ class Service:
         self.address = address or Address()
         self.metrics = Metrics()
         self.adapters: dict[str, str | None] = {name: None, **{each: each for each in adapters}}
+        for each in adapters:
+            with model.session.sequence() as sequence:
+                sequence.set_adapter(each)  # raises when it is not open
         self.prompts = Prompts(model, self.limits)
         self.scheduler = Scheduler(model, self.limits, self.metrics)
         self._door = Door(self.limits)
@@ -73,12 +82,11 @@ class Service:
         ]
         # Only these are counted by name: a stranger must not make up labels.
         self._paths = {route.path for route in routes}
-        self.app = self._guarded(
-            Starlette(
-                routes=routes,
-                exception_handlers={Problem: on_problem, HTTPException: on_http, 500: on_fault},
-            )
+        inside = Starlette(
+            routes=routes,
+            exception_handlers={Problem: on_problem, HTTPException: on_http, 500: on_fault},
         )
+        self.app = for_origins(self._guarded(inside), self.address.origins)
 
     def close(self) -> None:
         """Ends all requests; the model stays open."""
@@ -122,26 +130,51 @@ class Service:
             loop = asyncio.get_running_loop()
             ids = await loop.run_in_executor(self._text, self.prompts.ids, asked)
             mailbox = Mailbox(loop)
-            job = self._job(asked, ids, adapter, mailbox)
-            self.scheduler.submit(job)
-        form = Form(route, asked.model, len(ids), with_usage=asked.with_usage)
+            jobs = self._jobs(asked, ids, adapter, mailbox)
+            self.scheduler.submit(jobs)
+        form = Form(
+            route,
+            asked.model,
+            sum(map(len, ids)),
+            self.model.tokenizer.stream(skip_special=False).bytes_of,
+            with_usage=asked.with_usage,
+            with_scores=asked.alternatives is not None,
+        )
         return Exchange(
-            job,
+            jobs,
             mailbox,
             form,
             is_streamed=asked.is_streamed,
             idle_seconds=self.limits.idle_seconds,
         )
 
-    def _job(self, asked: Asked, ids: list[int], adapter: str | None, mailbox: Mailbox) -> Job:
+    def _jobs(
+        self, asked: Asked, prompts: list[list[int]], adapter: str | None, mailbox: Mailbox
+    ) -> list[Job]:
+        """One for each text: `count` of the first prompt, then of the second."""
+        return [
+            Job(
+                ids,
+                asked.max_tokens,
+                with_seed(asked.sampling, number),
+                self.model.stop_strings(asked.stop),
+                self._decoder(asked.route, ids),
+                adapter,
+                partial(mailbox.put, place * asked.count + number),
+                asked.alternatives,
+            )
+            for place, ids in enumerate(prompts)
+            for number in range(asked.count)
+        ]
+
+    def _decoder(self, route: str, ids: list[int]) -> TokenStream:
         tokenizer = self.model.tokenizer
         decoder = tokenizer.stream()
-        if asked.route == COMPLETION or tokenizer.chat_template is None:
+        if route == COMPLETION or tokenizer.chat_template is None:
             # A continuation's text begins where the prompt's ended.
             for token in ids:
                 decoder.push(token)
-        stops = self.model.stop_strings(asked.stop)
-        return Job(ids, asked.max_tokens, asked.sampling, stops, decoder, adapter, mailbox.put)
+        return decoder
 
     def _adapter(self, name: str) -> str | None:
         if name not in self.adapters:
@@ -171,6 +204,26 @@ class Service:
         return JSONResponse(facts(name))
 
 
+def for_origins(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
+    """`app` as pages from there may ask it; without any, browsers keep others' pages away."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        expose_headers=["retry-after"],
+    )
+
+
+def with_seed(sampling: Sampling, number: int) -> Sampling:
+    """That of a prompt's text of this number; the first is drawn as if it were alone."""
+    if sampling.seed is None:
+        return sampling
+    return replace(sampling, seed=(sampling.seed + number) % (1 << 64))
+
+
 def facts(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "orion"}
 
@@ -183,6 +236,8 @@ async def on_problem(_request: Request, problem: Exception) -> Response:
 async def on_http(request: Request, error: Exception) -> Response:
     """No such route, or not so."""
     assert isinstance(error, HTTPException)
+    if request.method == "OPTIONS" and error.status_code == 405:
+        return Response(status_code=204, headers=error.headers)
     message = f"{request.method} {request.url.path[:200]}: {error.detail}."
     headers = dict(error.headers or {})
     return problem_response(Problem(error.status_code, message, headers=headers))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from orion.serve.forms import Form
+from orion.serve.forms import Choice, Form
 from orion.serve.job import Job, News
+from orion.serve.mailbox import Mailbox
 from orion.serve.problem import Problem
 
 STREAM_HEADERS = [
@@ -21,39 +23,24 @@ STREAM_HEADERS = [
 ]
 
 
-class Mailbox:
-    """News from the scheduler's thread to a task of `loop`."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._queue: asyncio.Queue[News] = asyncio.Queue()
-
-    def put(self, news: News) -> None:
-        # The loop may have ended before the scheduler did.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._queue.put_nowait, news)
-
-    async def get(self) -> News:
-        """What came by now, as one."""
-        news = await self._queue.get()
-        while not news.is_last and not self._queue.empty():
-            more = self._queue.get_nowait()
-            tokens = news.tokens + more.tokens
-            news = News(news.text + more.text, tokens, more.finish, more.problem)
-        return news
-
-
 class Exchange:
-    """Answers as an ASGI application; cancels the job when nobody listens."""
+    """Answers as an ASGI application; cancels the jobs, one a text, when nobody listens."""
 
     def __init__(
-        self, job: Job, mailbox: Mailbox, form: Form, *, is_streamed: bool, idle_seconds: float
+        self,
+        jobs: Sequence[Job],
+        mailbox: Mailbox,
+        form: Form,
+        *,
+        is_streamed: bool,
+        idle_seconds: float,
     ) -> None:
-        self.job = job
+        self.jobs = jobs
         self.mailbox = mailbox
         self.form = form
         self.is_streamed = is_streamed
         self.idle_seconds = idle_seconds
+        self.choices = [Choice() for _ in jobs]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = asyncio.create_task(self._answer(scope, receive, send))
@@ -65,50 +52,55 @@ class Exchange:
                 with contextlib.suppress(asyncio.TimeoutError, OSError):
                     answer.result()
         finally:
-            self.job.cancel()
+            for job in self.jobs:
+                job.cancel()
             for task in (answer, gone):
                 task.cancel()
             await asyncio.gather(answer, gone, return_exceptions=True)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.is_streamed:
-            await self._stream(send)
+            await self._stream(scope, receive, send)
             return
-        text = ""
-        while True:
-            news = await self._news()
-            text += news.text
+        while not all(choice.finish for choice in self.choices):
+            index, news = await self._news()
+            choice = self.choices[index]
             if news.problem:
                 await problem_response(news.problem)(scope, receive, send)
                 return
-            if news.finish:
-                await JSONResponse(self.form.whole(text, news.finish))(scope, receive, send)
-                return
+            choice.text += news.text
+            choice.scores += news.scores
+            choice.finish = news.finish
+        await JSONResponse(self.form.whole(self.choices))(scope, receive, send)
 
-    async def _stream(self, send: Send) -> None:
-        news = await self._news()
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        index, news = await self._news()
         if news.problem:
-            response = problem_response(news.problem)
-            await response({"type": "http"}, no_more, send)
+            await problem_response(news.problem)(scope, receive, send)
             return
         start: Message = {"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS}
         await self._send(send, start)
-        await self._event(send, self.form.first())
+        for each in range(len(self.choices)):
+            await self._event(send, self.form.first(each))
         while not news.problem:
-            if news.text or news.finish:
-                await self._event(send, self.form.piece(news.text, news.finish))
-            if news.finish:
+            choice = self.choices[index]
+            choice.finish = news.finish
+            if news.text or news.finish or news.scores:
+                new = Choice(news.text, news.finish, list(news.scores), choice.said)
+                await self._event(send, self.form.piece(index, new))
+                choice.said += b"".join(self.form.spell(score.token) for score in news.scores)
+            if all(each.finish for each in self.choices):
                 await self._event(send, self.form.last())
                 break
-            news = await self._news()
+            index, news = await self._news()
         else:
             await self._event(send, news.problem.body())
         await self._send(send, body(b"data: [DONE]\n\n", more=False))
 
-    async def _news(self) -> News:
-        news = await self.mailbox.get()
+    async def _news(self) -> tuple[int, News]:
+        index, news = await self.mailbox.get()
         self.form.new_tokens += news.tokens
-        return news
+        return index, news
 
     async def _event(self, send: Send, value: dict[str, Any] | None) -> None:
         if value is not None:
@@ -127,10 +119,6 @@ async def left(receive: Receive) -> None:
     """Returns when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def no_more() -> Message:
-    return {"type": "http.disconnect"}
 
 
 def problem_response(problem: Problem) -> JSONResponse:

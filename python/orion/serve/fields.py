@@ -1,17 +1,14 @@
-"""The fields of requests, as rows, and a request read from its body; knows no model."""
+"""The fields of requests, as rows, and what fits them; knows no model."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from orion.generate import Sampling
 from orion.serve.problem import Problem, wrong
-from orion.serve.settings import Limits
 
-STOPS_MAX, STOP_LENGTH_MAX = 16, 1024
+STOPS_MAX, STOP_LENGTH_MAX, SCORES_MAX = 16, 1024, 20
 
 
 def is_text(value: Any) -> bool:
@@ -35,12 +32,16 @@ def number(least: float, most: float, *, is_open: bool = False) -> Callable[[Any
     return fits
 
 
+def is_ids(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(type(each) is int for each in value)
+
+
 def is_prompt(value: Any) -> bool:
-    if isinstance(value, list) and len(value) == 1 and not isinstance(value[0], int):
-        return is_prompt(value[0])
-    return isinstance(value, str) or (
-        isinstance(value, list) and bool(value) and all(type(token) is int for token in value)
-    )
+    if isinstance(value, str) or is_ids(value):
+        return True
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(each, str) for each in value) or all(map(is_ids, value))
 
 
 def is_stop(value: Any) -> bool:
@@ -66,40 +67,47 @@ def is_anything(_value: Any) -> bool:
 COMPLETION, CHAT = "completion", "chat"
 BOTH = (COMPLETION, CHAT)
 
-# name: routes, what fits, what is expected. null is as good as absent.
-FIELDS: dict[str, tuple[tuple[str, ...], Callable[[Any], bool], str]] = {
-    "model": (BOTH, is_text, "the name of a model, as /v1/models gives it"),
-    "prompt": ((COMPLETION,), is_prompt, "one text, or one list of token ids"),
-    "messages": ((CHAT,), is_messages, "a list of at least one message"),
-    "max_tokens": (BOTH, whole(1, 1 << 31), "a whole number, 1 or more"),
-    "max_completion_tokens": ((CHAT,), whole(1, 1 << 31), "a whole number, 1 or more"),
-    "temperature": (BOTH, number(0, 100), "a number from 0 to 100"),
-    "top_p": (BOTH, number(0, 1, is_open=True), "a number over 0 and at most 1"),
-    "top_k": (BOTH, whole(0, (1 << 31) - 1), "a whole number, 0 (all tokens) or more"),
-    "min_p": (BOTH, number(0, 1), "a number from 0 to 1"),
-    "repetition_penalty": (BOTH, number(0, 100, is_open=True), "a number over 0, up to 100"),
-    "seed": (BOTH, whole(-(1 << 63), (1 << 64) - 1), "a whole number of 64 bits"),
-    "stop": (
+# Name, routes, what fits, what is expected. null is as good as absent.
+ROWS: tuple[tuple[str, tuple[str, ...], Callable[[Any], bool], str], ...] = (
+    ("model", BOTH, is_text, "the name of a model, as /v1/models gives it"),
+    ("prompt", (COMPLETION,), is_prompt, "a text, a list of token ids, or a list of either"),
+    ("messages", (CHAT,), is_messages, "a list of at least one message"),
+    ("max_tokens", BOTH, whole(1, 1 << 31), "a whole number, 1 or more"),
+    ("max_completion_tokens", (CHAT,), whole(1, 1 << 31), "a whole number, 1 or more"),
+    ("temperature", BOTH, number(0, 100), "a number from 0 to 100"),
+    ("top_p", BOTH, number(0, 1, is_open=True), "a number over 0 and at most 1"),
+    ("top_k", BOTH, whole(0, (1 << 31) - 1), "a whole number, 0 (all tokens) or more"),
+    ("min_p", BOTH, number(0, 1), "a number from 0 to 1"),
+    ("repetition_penalty", BOTH, number(0, 100, is_open=True), "a number over 0, up to 100"),
+    ("seed", BOTH, whole(-(1 << 63), (1 << 64) - 1), "a whole number of 64 bits"),
+    (
+        "stop",
         BOTH,
         is_stop,
         f"a text, or at most {STOPS_MAX}, of 1 to {STOP_LENGTH_MAX} characters",
     ),
-    "stream": (BOTH, is_flag, "true or false"),
-    "stream_options": (BOTH, is_stream_options, 'an object such as {"include_usage": true}'),
+    ("n", BOTH, whole(1, 1 << 31), "a whole number, 1 or more"),
+    # How many of the likeliest tokens come with each one's logarithm of the probability.
+    ("logprobs", (COMPLETION,), whole(0, SCORES_MAX), f"a whole number from 0 to {SCORES_MAX}"),
+    ("logprobs", (CHAT,), is_flag, "true or false"),
+    ("top_logprobs", (CHAT,), whole(0, SCORES_MAX), f"a whole number from 0 to {SCORES_MAX}"),
+    ("stream", BOTH, is_flag, "true or false"),
+    ("stream_options", BOTH, is_stream_options, 'an object such as {"include_usage": true}'),
     # They say who asks and why, and change nothing.
-    "user": (BOTH, is_text, "a string"),
-    "metadata": (BOTH, is_anything, "an object"),
-    "safety_identifier": (BOTH, is_text, "a string"),
+    ("user", BOTH, is_text, "a string"),
+    ("metadata", BOTH, is_anything, "an object"),
+    ("safety_identifier", BOTH, is_text, "a string"),
+)
+FIELDS = {
+    route: {name: (fits, says) for name, routes, fits, says in ROWS if route in routes}
+    for route in BOTH
 }
 
 # Fields of which only the value that changes nothing is taken: routes, values.
 NEUTRAL: dict[str, tuple[tuple[str, ...], tuple[Any, ...]]] = {
-    "n": (BOTH, (1,)),
     "best_of": ((COMPLETION,), (1,)),
     "echo": ((COMPLETION,), (False,)),
     "suffix": ((COMPLETION,), ("",)),
-    "logprobs": (BOTH, (False,)),
-    "top_logprobs": ((CHAT,), (0,)),
     "presence_penalty": (BOTH, (0, 0.0)),
     "frequency_penalty": (BOTH, (0, 0.0)),
     "logit_bias": (BOTH, ({},)),
@@ -111,75 +119,16 @@ NEUTRAL: dict[str, tuple[tuple[str, ...], tuple[Any, ...]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A request whose fields are right by themselves."""
-
-    route: str
-    model: str
-    # A text, token ids, or messages.
-    prompt: Any
-    max_tokens: int
-    sampling: Sampling
-    stop: tuple[str, ...]
-    is_streamed: bool
-    with_usage: bool
-
-
-def read(body: bytes, route: str, limits: Limits) -> Asked:
-    """The request in `body`; a Problem names the first field that is wrong."""
-    fields = checked(parse(body), route)
-    asked_for = "prompt" if route == COMPLETION else "messages"
-    for name in ("model", asked_for):
-        if name not in fields:
-            raise wrong(
-                name, f"{name} is missing: {FIELDS[name][2]}.", "missing_required_parameter"
-            )
-    return Asked(
-        route,
-        fields["model"],
-        fields[asked_for],
-        tokens_wanted(fields, limits),
-        Sampling(
-            temp=float(fields.get("temperature", 1.0)),
-            top_p=float(fields.get("top_p", 1.0)),
-            top_k=fields.get("top_k", 0),
-            min_p=float(fields.get("min_p", 0.0)),
-            repetition_penalty=float(fields.get("repetition_penalty", 1.0)),
-            seed=fields["seed"] % (1 << 64) if "seed" in fields else None,
-        ),
-        tuple([stop] if isinstance(stop := fields.get("stop", []), str) else stop),
-        fields.get("stream", False),
-        fields.get("stream_options", {}).get("include_usage", False),
-    )
-
-
-def parse(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`."""
-    try:
-        value = json.loads(body, parse_constant=refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise wrong(None, f"The body is no JSON: {error}.", "invalid_json") from None
-    if not isinstance(value, dict):
-        raise wrong(None, "The body is a JSON object.", "invalid_json")
-    return value
-
-
-def refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
-
-
 def checked(given: dict[str, Any], route: str) -> dict[str, Any]:
     """The fields that are not null, each known on this route and of its kind."""
     fields = {}
     for name, value in given.items():
-        known = FIELDS.get(name) or NEUTRAL.get(name)
-        if known is None or route not in known[0]:
+        if name not in FIELDS[route] and route not in NEUTRAL.get(name, ((),))[0]:
             raise unknown(name)
         if value is None:
             continue
-        if name in FIELDS:
-            _, fits, expected = FIELDS[name]
+        if name in FIELDS[route]:
+            fits, expected = FIELDS[route][name]
             if not fits(value):
                 raise wrong(name, f"{name} is {expected}; got {shortly(value)}.")
             fields[name] = value
@@ -196,46 +145,8 @@ def unknown(name: str, place: str = "") -> Problem:
 
 
 def shortly(value: Any) -> str:
-    text = json.dumps(value)
+    try:
+        text = json.dumps(value)
+    except RecursionError:
+        return "what is too deep to show"
     return text if len(text) <= 64 else f"{text[:60]} ..."
-
-
-def tokens_wanted(fields: dict[str, Any], limits: Limits) -> int:
-    name = "max_completion_tokens" if "max_completion_tokens" in fields else "max_tokens"
-    count: int = fields.get(name, limits.default_tokens)
-    if count > limits.max_tokens:
-        raise wrong(name, f"{name} is at most {limits.max_tokens} here; got {count}.")
-    return count
-
-
-def message_texts(messages: list[Any]) -> list[dict[str, str]]:
-    """Each message as its role and one text; a Problem names the place of what is wrong."""
-    return [message_text(message, f"messages[{place}]") for place, message in enumerate(messages)]
-
-
-def message_text(message: Any, place: str) -> dict[str, str]:
-    if not isinstance(message, dict):
-        raise wrong(place, f"{place} is an object with role and content.")
-    for name in message:
-        if name not in ("role", "content", "name", "refusal"):
-            raise unknown(name, f"{place}.")
-    role, content = message.get("role"), message.get("content")
-    if not isinstance(role, str) or role not in ROLES:
-        expected = ", ".join(ROLES)
-        raise wrong(f"{place}.role", f"{place}.role is one of {expected}; got {shortly(role)}.")
-    if isinstance(content, list):
-        content = "".join(part_text(part, f"{place}.content") for part in content)
-    if not isinstance(content, str):
-        raise wrong(f"{place}.content", f"{place}.content is a text; got {shortly(content)}.")
-    return {"role": ROLES[role], "content": content}
-
-
-def part_text(part: Any, place: str) -> str:
-    if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str):
-        text: str = part["text"]
-        return text
-    raise wrong(place, f'{place}: parts are {{"type": "text", "text": ...}}; got {shortly(part)}.')
-
-
-# As templates know them.
-ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}

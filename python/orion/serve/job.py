@@ -1,4 +1,4 @@
-"""A request on its way through the scheduler, and what comes out of it; knows no web."""
+"""A text on its way through the scheduler, and what comes out of it; knows no web."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from orion.generate import Sampling
 from orion.runtime import Sequence
 from orion.serve.problem import Problem
+from orion.serve.scores import Score
 from orion.tokenizer import StopStrings, TokenStream
 
 
@@ -20,10 +21,22 @@ class News:
     tokens: int
     finish: str | None = None
     problem: Problem | None = None
+    # Of the tokens that have text, when they were asked for.
+    scores: tuple[Score, ...] = ()
 
     @property
     def is_last(self) -> bool:
         return self.finish is not None or self.problem is not None
+
+    def __add__(self, more: News) -> News:
+        """Both as one; nothing follows the last one."""
+        return News(
+            self.text + more.text,
+            self.tokens + more.tokens,
+            more.finish,
+            more.problem,
+            self.scores + more.scores,
+        )
 
 
 @dataclass(eq=False)
@@ -38,10 +51,12 @@ class Job:
     adapter: str | None
     # Called in the scheduler's thread; must return at once.
     tell: Callable[[News], None]
+    # How many likeliest tokens come with each token's score; None: no scores.
+    alternatives: int | None = None
     arrived: float = field(default_factory=time.monotonic)
     begun: float = 0.0
     unread: list[int] = field(default_factory=list)
-    left: int = 0
+    new: list[int] = field(default_factory=list)
     reader: Sequence | None = None
     is_cancelled: bool = False
 
@@ -50,9 +65,14 @@ class Job:
         self.is_cancelled = True
 
     @property
+    def left(self) -> int:
+        """Tokens that may still come."""
+        return self.max_tokens - len(self.new)
+
+    @property
     def length(self) -> int:
         """Tokens so far, with the prompt's."""
-        return len(self.ids) + self.max_tokens - self.left
+        return len(self.ids) + len(self.new)
 
     def slots(self, context: int) -> int:
         """Room for all its tokens."""

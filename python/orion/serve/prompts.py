@@ -9,7 +9,9 @@ from typing import Any
 
 from orion.errors import OrionError, UsageError
 from orion.generate import Model
-from orion.serve.fields import CHAT, Asked, message_texts
+from orion.serve.asked import Asked
+from orion.serve.fields import CHAT
+from orion.serve.messages import message_texts
 from orion.serve.problem import wrong
 from orion.serve.settings import Limits
 from orion.tokenizer.chat import ChatTemplate
@@ -28,11 +30,14 @@ class Prompts:
         )
         self.most = min(limits.prompt_tokens, model.session.context - 1)
 
-    def ids(self, asked: Asked) -> list[int]:
-        """At least one id, and room for one more in the context; a Problem otherwise."""
-        param = "messages" if asked.route == CHAT else "prompt"
+    def ids(self, asked: Asked) -> list[list[int]]:
+        """Of each prompt at least one id, and room for one more in the context; or a Problem."""
+        return [self._ids(prompt, asked.route) for prompt in asked.prompts]
+
+    def _ids(self, prompt: Any, route: str) -> list[int]:
+        param = "messages" if route == CHAT else "prompt"
         try:
-            ids = self._chat(asked.prompt) if asked.route == CHAT else self._plain(asked.prompt)
+            ids = self._chat(prompt) if route == CHAT else self.model.encode(prompt)
         except UsageError as error:
             raise wrong(param, str(error)) from None
         except OrionError as error:
@@ -47,11 +52,6 @@ class Prompts:
             message = f"The prompt has {len(ids)} tokens; at most {self.most} fit here."
             raise wrong(param, message, "context_length_exceeded")
         return ids
-
-    def _plain(self, prompt: Any) -> list[int]:
-        if isinstance(prompt, list) and not isinstance(prompt[0], int):
-            return self._plain(prompt[0])
-        return self.model.encode(prompt)
 
     def _chat(self, given: list[Any]) -> list[int]:
         messages = message_texts(given)

@@ -16,6 +16,7 @@ from orion.generate.continuation import PIECE_SECONDS, STREAM_CHUNK, told
 from orion.serve.job import Job, News
 from orion.serve.metrics import Metrics
 from orion.serve.problem import Problem, busy, failed, too_slow
+from orion.serve.scores import Score, scored
 from orion.serve.settings import Limits
 
 # Tokens of prompts that are read between two calls that decode.
@@ -44,15 +45,20 @@ class Scheduler:
         self._thread = threading.Thread(target=self._run, name="orion-scheduler", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job) -> None:
-        """Puts the job into the queue; a Problem when that is full. From any thread."""
+    def submit(self, jobs: Row[Job]) -> None:
+        """Puts all the jobs into the queue; a Problem when that is full. From any thread."""
         with self._changed:
-            if self._end is not None:
-                raise leaving()
-            if len(self._waiting) >= self.limits.queue:
-                raise busy(f"{self.limits.queue} requests are waiting already.", "queue_full")
-            self._waiting.append(job)
-            self._changed.notify()
+            waiting = len(self._waiting)
+            problem = leaving() if self._end is not None else None
+            if waiting + len(jobs) > self.limits.queue:
+                message = f"{waiting} texts wait already, of at most {self.limits.queue}."
+                problem = problem or busy(message, "queue_full")
+            if problem is None:
+                self._waiting.extend(jobs)
+                self._changed.notify()
+                return
+        self.metrics.add("finished_total", len(jobs), reason=problem.code or "")
+        raise problem
 
     def drain(self, seconds: float) -> None:
         """Takes no more jobs, sends those away that wait, and ends the others after `seconds`."""
@@ -146,7 +152,8 @@ class Scheduler:
                 job = self._waiting.popleft()
                 self._running.append(job)
             job.begun = time.monotonic()
-            job.unread, job.left = list(job.ids), job.max_tokens
+            self.metrics.observe("waiting_seconds", job.begun - job.arrived)
+            job.unread = list(job.ids)
             try:
                 job.reader = self.session.sequence()
                 job.reader.set_adapter(job.adapter)
@@ -179,10 +186,11 @@ class Scheduler:
         seconds = max(time.perf_counter() - begun, 1e-9)
         self.metrics.add("decode_calls_total")
         self.metrics.add("decode_seconds_total", seconds)
+        self.metrics.observe("batch_size", len(live))
         # Few tokens at a time where they come slowly, so that they are seen as they come.
         self._chunk = max(1, min(STREAM_CHUNK, int(chunk * PIECE_SECONDS / seconds)))
         for job, (drawn, reason) in zip(live, found, strict=True):
-            job.left -= len(drawn)
+            job.new += drawn
             # A text whose own context is not full waits for a slot; it is never cut short.
             waits = reason == "context" and job.left and job.length < self.session.context
             self._tell(job, drawn, "length" if waits else reason)
@@ -192,15 +200,32 @@ class Scheduler:
             self._finish(live[-1], problem=busy(message, "slots_taken"))
 
     def _tell(self, job: Job, drawn: list[int], reason: str) -> None:
-        if drawn and job.left + len(drawn) == job.max_tokens:
+        if drawn and len(drawn) == len(job.new):
             self.metrics.observe("first_token_seconds", time.monotonic() - job.arrived)
         finish = None if reason == "length" and job.left else reason
+        try:
+            scores = self._scores(job, drawn)
+        except OrionError as error:
+            self._finish(job, problem=failed(str(error)))
+            return
         new, text, finish = told(drawn, finish, job.decoder, job.stops)
+        # The end token has no text, and no score.
+        shown = len(new) - (reason == "end" and len(new) == len(drawn))
         self.metrics.add("generated_tokens_total", len(new))
+        news = News(text, len(new), finish, scores=tuple(scores[:shown]))
         if finish is None:
-            job.tell(News(text, len(new)))
+            job.tell(news)
         else:
-            self._finish(job, News(text, len(new), finish))
+            self.metrics.observe("text_seconds", time.monotonic() - job.arrived)
+            self._finish(job, news)
+
+    def _scores(self, job: Job, drawn: list[int]) -> list[Score]:
+        if job.alternatives is None or job.reader is None:
+            return []
+        before = len(job.new) - len(drawn)
+        last = job.new[before - 1] if before else job.ids[-1]
+        read = len(job.ids) + before
+        return scored(job.reader, last, read, drawn, job.alternatives)
 
     def _finish(
         self,

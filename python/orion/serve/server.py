@@ -13,6 +13,7 @@ import uvicorn
 
 from orion.errors import OrionError
 from orion.serve.app import Service
+from orion.serve.connection import Connection
 from orion.serve.settings import Address, Limits
 
 # Seconds for the last words to requests that end because the server stops.
@@ -31,13 +32,14 @@ class Server(uvicorn.Server):
                 service.app,
                 lifespan="off",
                 ws="none",
+                http=Connection,
                 log_config=None,
                 log_level="error",
                 access_log=False,
                 server_header=False,
                 h11_max_incomplete_event_size=1 << 16,
                 timeout_keep_alive=int(limits.idle_seconds) or 1,
-                limit_concurrency=limits.connections + 1,
+                limit_concurrency=limits.connections,
                 timeout_graceful_shutdown=int(limits.grace_seconds) + LAST_WORDS,
             )
         )
@@ -53,6 +55,10 @@ class Server(uvicorn.Server):
             self.run(sockets=[self.socket])
         finally:
             self.socket.close()
+
+    async def on_tick(self, counter: int) -> bool:
+        self.service.metrics.set({"connections": len(self.server_state.connections)})
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.service.scheduler.drain(self.service.limits.grace_seconds)

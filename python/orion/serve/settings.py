@@ -22,7 +22,8 @@ class Limit:
 
 
 LIMITS = (
-    Limit("queue", 64, 1, "requests that may wait for their turn; more are told to come again"),
+    Limit("queue", 64, 1, "texts that may wait for their turn; more are told to come again"),
+    Limit("choices", 16, 1, "texts that one request may ask for: its prompts, times n"),
     Limit("connections", 512, 1, "clients that may be connected at once"),
     Limit("body_bytes", 1 << 20, 64, "the longest body of a request"),
     Limit("prompt_tokens", 1 << 20, 1, "the longest prompt; the model's context is a limit anyway"),
@@ -39,6 +40,7 @@ class Limits:
     """The limits by name: those given, and the defaults of the others."""
 
     queue: int
+    choices: int
     connections: int
     body_bytes: int
     prompt_tokens: int
@@ -57,6 +59,7 @@ class Limits:
             setattr(self, limit.name, value)
         if given:
             raise UsageError(f"No limit of a server is called {', '.join(given)}.")
+        self.choices = min(self.choices, self.queue)
         self.default_tokens = min(self.default_tokens, self.max_tokens)
 
 
@@ -67,6 +70,8 @@ class Address:
     host: str = "127.0.0.1"
     port: int = 8080
     api_key: str | None = None
+    # Pages from there may ask, by a browser; "*" are all.
+    origins: tuple[str, ...] = ()
 
     @property
     def is_local(self) -> bool:

@@ -20,6 +20,10 @@ class TokenStream:
         self._previous = token
         return self._decoder.decode(data)
 
+    def bytes_of(self, token: int) -> bytes:
+        """What `token` adds in the middle of a text; changes nothing."""
+        return self._bytes_after(None, token)
+
     def flush(self) -> str:
         """What is left at the end: U+FFFD for an unfinished character."""
         text = self._decoder.decode(b"", final=True)
@@ -65,3 +69,11 @@ class PieceStream(TokenStream):
         text = self._decode(self._head)
         self._has_begun = bool(text)
         return broken + text
+
+    def bytes_of(self, token: int) -> bytes:
+        if token in self._silent:
+            return b""
+        byte = self._byte_of(token)
+        if byte is not None:
+            return bytes([byte])
+        return self._decode([self._anchor, token])[self._skip :].encode()

@@ -30,6 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help=f"what clients must know (default: ${KEY_VARIABLE}, else nothing)",
     )
+    parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help='pages from there may ask, as https://chat.example or "*"; may be given several times',
+    )
     for limit in LIMITS:
         parser.add_argument(
             "--" + limit.name.replace("_", "-"),
@@ -57,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     limits = Limits(**{limit.name: getattr(arguments, limit.name) for limit in LIMITS})
     key = arguments.api_key or os.environ.get(KEY_VARIABLE) or None
-    address = Address(arguments.host, arguments.port, key)
+    address = Address(arguments.host, arguments.port, key, tuple(arguments.allow_origin))
     name = arguments.model_name or Path(os.path.abspath(arguments.model)).name
     adapters = named_adapters(arguments.adapter, name)
     device = Device(arguments.device, cache_dir=arguments.cache_dir)
