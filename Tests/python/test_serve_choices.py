@@ -132,12 +132,12 @@ def test_scores_come_with_their_chunks(client: openai.OpenAI, plain: dict[str, s
         chunk.choices[0].logprobs for chunk in client.completions.create(stream=True, **asked)
     ]
     for name in ("tokens", "token_logprobs", "text_offset"):
-        assert sum((getattr(part, name) for part in parts), []) == getattr(whole, name)
+        assert [each for part in parts for each in getattr(part, name)] == getattr(whole, name)
     talk = {"messages": TALK, "logprobs": True, "top_logprobs": 2, **ASKED}
     said = client.chat.completions.create(**talk).choices[0]
     assert said.message.content == plain[PROMPTS[0]]
     rows: Any = said.logprobs.content
-    assert bytes(sum((row.bytes for row in rows), [])).decode() == plain[PROMPTS[0]]
+    assert b"".join(bytes(row.bytes) for row in rows).decode() == plain[PROMPTS[0]]
     assert [row.logprob for row in rows] == whole.token_logprobs
     for row in rows:
         first, second = row.top_logprobs
