@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from orion.bench.machine import Limits, measure_limits
+from orion.bench.peer import WORKERS, Worker
 from orion.bench.rows import compare, interleaved, make_row, save
+from orion.bench.train_case import PEERS, measured
 from orion.errors import OrionError
 
 
@@ -77,3 +79,32 @@ def test_an_unknown_peer_is_refused_by_name() -> None:
     )
     assert done.returncode == 1
     assert "no peer 'nobody'" in done.stderr and done.stdout == ""
+
+
+def test_workers_answer_in_turn_and_say_how_they_failed(tmp_path: Path) -> None:
+    script = "import sys\nfor line in sys.stdin: print('noise'); print(line, flush=True)"
+    with Worker("echo", [sys.executable, "-c", script]) as worker:
+        assert worker.ask(a=1) == {"a": 1}
+        assert worker.ask(b=2) == {"b": 2}
+    with (
+        Worker("broken", [sys.executable, "-c", "import no_such_module"]) as worker,
+        pytest.raises(OrionError, match=r"broken failed:\n(.|\n)*no_such_module"),
+    ):
+        worker.ask()
+    with pytest.raises(OrionError, match=r"absent: .* does not start"):
+        Worker("absent", [str(tmp_path / "none")])
+
+
+def test_steps_of_workers_are_measured_in_turn_without_the_first() -> None:
+    script = (
+        "import sys\nfor i, _ in enumerate(sys.stdin): print('{\"step_s\": %d}' % i, flush=True)"
+    )
+    workers = [Worker(name, [sys.executable, "-c", script]) for name in "ab"]
+    found = measured(workers, 2)
+    for worker in workers:
+        worker.close()
+    assert found == [[{"step_s": 1}, {"step_s": 2}]] * 2
+
+
+def test_every_peer_of_training_has_a_script() -> None:
+    assert all((WORKERS / f"{script}.py").is_file() for script, _ in PEERS.values())

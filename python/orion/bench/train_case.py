@@ -1,16 +1,17 @@
 """A training step of Stories110M's shape: seconds, memory, compiles, and the update's bytes.
 
-Each device runs in a process of its own, whose peak of memory is the run's.
+Each device runs in a process of its own, whose peak of memory is the run's. Peers, in turn with
+`cpu`: `jax`, `torch` (eager) and `torch-compile`, one batch of all sequences.
 """
 
 from __future__ import annotations
 
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,47 +20,74 @@ import numpy as np
 from ..data.tokens import TokenWriter
 from ..errors import OrionError
 from .machine import Limits
+from .peer import Worker, start_ours, start_peer
 from .rows import Row, make_row
 
-SEQUENCE, MICROBATCHES, VOCABULARY = 256, 4, 32000
+LAYERS, CHANNELS, HIDDEN, HEADS, VOCABULARY = 12, 768, 2048, 12, 32000
+SEQUENCE, MICROBATCHES = 256, 4
 PARAMETERS = 109_529_856
 # Weights, gradients, two moments read; weights and moments written.
 UPDATE_BYTES = 28 * PARAMETERS
 # 6 x parameters x tokens, and attention without the causal half.
 FLOPS = 702e9
 DEVICES = ("cpu", "sim")
+# Name, script of workers/, what it gets after the shape.
+PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "jax": ("train_jax", ()),
+    "torch": ("train_torch", ("eager",)),
+    "torch-compile": ("train_torch", ("compile",)),
+}
 
 
 def run(limits: Limits, repeats: int, peer: str | None) -> Iterator[Row]:
-    if peer is not None:
-        raise OrionError(f"train: no peer {peer!r} is known; the case runs alone")
+    if peer is not None and peer not in PEERS:
+        raise OrionError(f"train: no peer {peer!r} is known; there are {', '.join(PEERS)}")
     for device in DEVICES:
-        yield from rows_of(device, limits, measure(device, repeats))
+        with ExitStack() as stack:
+            workers = [stack.enter_context(start_ours(device, __name__, device))]
+            if peer is not None and device == "cpu":
+                workers.append(stack.enter_context(start(peer)))
+            found = measured(workers, repeats)
+        yield from rows_of(device, limits, found[0], (peer, found[1]) if len(found) > 1 else None)
 
 
-def measure(device: str, repeats: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "orion.bench.train_case", device, str(repeats)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OrionError(f"train on {device} failed:\n{done.stderr.strip()[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+def start(peer: str) -> Worker:
+    script, rest = PEERS[peer]
+    shape = (LAYERS, CHANNELS, HIDDEN, HEADS, VOCABULARY, SEQUENCE, MICROBATCHES)
+    return start_peer(peer, script, *(str(each) for each in shape), *rest)
 
 
-def rows_of(device: str, limits: Limits, found: dict[str, Any]) -> Iterator[Row]:
-    lines = found["steps"]
+def measured(workers: list[Worker], repeats: int) -> list[list[dict[str, Any]]]:
+    """Steps of all in turn; the first of each, which compiles, is left out."""
+    found: list[list[dict[str, Any]]] = [[] for _ in workers]
+    for _ in range(repeats + 1):
+        for worker, lines in zip(workers, found, strict=True):
+            lines.append(worker.ask())
+    return [lines[1:] for lines in found]
+
+
+def rows_of(
+    device: str,
+    limits: Limits,
+    lines: list[dict[str, Any]],
+    peer: tuple[str | None, list[dict[str, Any]]] | None = None,
+) -> Iterator[Row]:
+    last = lines[-1]
     detail = {
-        "peak_gb": found["peak_bytes"] / 1e9,
-        "bytes_a_parameter": found["peak_bytes"] / PARAMETERS,
-        "compiles": lines[-1]["compiles"],
-        "virtual_s": lines[-1]["virtual_s"],
+        "peak_gb": last["peak_bytes"] / 1e9,
+        "bytes_a_parameter": last["peak_bytes"] / PARAMETERS,
+        "compiles": last["compiles"],
+        "virtual_s": last["virtual_s"],
     }
+    if peer is not None:
+        detail["peer_peak_gb"] = peer[1][-1]["peak_bytes"] / 1e9
     flops = limits.flops_limit
     yield make_row(
         f"train/{device}/step",
         [line["step_s"] for line in lines],
         "s",
         limit=None if flops is None else FLOPS / (flops * 1e9),
+        peer=(peer[0], [line["step_s"] for line in peer[1]]) if peer and peer[0] else None,
         less_is_better=True,
         detail=detail,
     )
@@ -68,15 +96,14 @@ def rows_of(device: str, limits: Limits, found: dict[str, Any]) -> Iterator[Row]
         [UPDATE_BYTES / line["update_s"] / 1e9 for line in lines],
         "GB/s",
         limit=limits.copy_limit,
-        detail={"seconds": lines[-1]["update_s"]},
+        detail={"seconds": last["update_s"]},
     )
 
 
 def main() -> None:
-    """The process of one device: prints its metrics."""
+    """The process of one device: a step, and its metrics, for every line that comes in."""
     from ..train import Trainer
 
-    device, repeats = sys.argv[1], int(sys.argv[2])
     with tempfile.TemporaryDirectory(prefix="orion-bench-") as directory:
         ids = np.random.default_rng(0).integers(0, VOCABULARY, 40 * SEQUENCE * MICROBATCHES)
         with TokenWriter(Path(directory) / "train.bin", VOCABULARY, b"") as writer:
@@ -84,19 +111,19 @@ def main() -> None:
         trainer = Trainer(
             preset="stories110m",
             data=directory,
-            device=device,
+            device=sys.argv[1],
             batch_size=1,
             grad_accumulation_steps=MICROBATCHES,
             max_seq_length=SEQUENCE,
             steps_per_eval=0,
-            iters=repeats + 1,
+            iters=1000,
             weight_update="inputs",
         )
-        lines = [trainer.step() for _ in range(repeats + 1)]
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        peak *= 1 if sys.platform == "darwin" else 1024
-        # The first step compiles.
-        print(json.dumps({"steps": lines[1:], "peak_bytes": peak}))
+        for _ in sys.stdin:
+            line = dict(trainer.step())
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            line["peak_bytes"] = peak * (1 if sys.platform == "darwin" else 1024)
+            print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":
