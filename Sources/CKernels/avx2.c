@@ -9,6 +9,8 @@
 
 #define KERNELS_AVX2 1
 #define KERNELS_AVX512 0
+#define KERNELS_NEON 0
+#define KERNELS_FP16 0
 #define KERNELS_TILE_PANELS 1
 #define KERNELS_TABLE orion_kernels_avx2
 #define KERNELS_NAME "avx2"

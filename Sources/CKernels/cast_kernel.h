@@ -1,4 +1,4 @@
-// Casts of dense runs between fp32 and fp16, and of bytes to fp32. Included by avx2.c and portable.c.
+// Casts of dense runs between fp32 and fp16, and of bytes to fp32. Included by the files that make a table.
 #ifndef ORION_CAST_KERNEL_H
 #define ORION_CAST_KERNEL_H
 #include "vector.h"

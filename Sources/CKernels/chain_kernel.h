@@ -1,5 +1,5 @@
-// One instruction of an element-wise chain over a block of values. Included by avx2.c and
-// portable.c.
+// One instruction of an element-wise chain over a block of values. Included by
+// the files that make a table.
 #ifndef ORION_CHAIN_KERNEL_H
 #define ORION_CHAIN_KERNEL_H
 #include "function.h"

@@ -1,4 +1,4 @@
-// All inner loops and their table, KERNELS_TABLE. Included once by avx2.c and once by portable.c.
+// All inner loops and their table, KERNELS_TABLE. Included once by each file that makes a table.
 #include "cast_kernel.h"
 #include "chain_kernel.h"
 #include "limits_kernel.h"
@@ -7,6 +7,12 @@
 #include "tile_kernel.h"
 // After the tile, whose transposition it uses.
 #include "training_kernel.h"
+#if KERNELS_FP16
+#include "half_tile_kernel.h"
+#define KERNELS_TILE tile_half_any
+#else
+#define KERNELS_TILE tile_any
+#endif
 
 const orion_kernels KERNELS_TABLE = {
     .name = KERNELS_NAME,
@@ -17,7 +23,7 @@ const orion_kernels KERNELS_TABLE = {
     .round = round_run,
     .pack = pack_panels,
     .pack_tiles = pack_tiles,
-    .tile = tile_any,
+    .tile = KERNELS_TILE,
     .store = store_panels,
     .chain = chain_any,
     .fold = fold_any,

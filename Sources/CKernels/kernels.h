@@ -1,5 +1,5 @@
-// What the kernels' files share: the table of inner loops, each compiled once for AVX2 and once
-// in plain C, scratch memory, and the rule for when work is worth the pool.
+// What the kernels' files share: the table of inner loops, compiled once for each machine and once in plain
+// C, scratch memory, and the rule for when work is worth the pool.
 #ifndef ORION_KERNELS_PRIVATE_H
 #define ORION_KERNELS_PRIVATE_H
 
@@ -92,7 +92,7 @@ typedef struct {
   bool gradient_half;
 } orion_logit_block;
 
-// The inner loops.
+// The inner loops. Each has a case in Tests/kernels, which holds every table to the portable one's bits.
 typedef struct {
   const char *name;
   size_t tile_panels;  // panels of a tile of three columns and more
@@ -157,6 +157,11 @@ typedef struct {
 extern const orion_kernels orion_kernels_portable;
 #if defined(__x86_64__)
 extern const orion_kernels orion_kernels_avx2, orion_kernels_avx512;
+#elif defined(__aarch64__)
+extern const orion_kernels orion_kernels_neon, orion_kernels_neon_fp16;
+// What not every AArch64 processor has (arm.c).
+typedef enum { ARM_FP16, ARM_SHA256 } orion_arm_extension;
+bool orion_arm_has(orion_arm_extension extension);
 #endif
 // The table in use.
 const orion_kernels *orion_kernels_current(void);

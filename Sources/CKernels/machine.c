@@ -18,6 +18,8 @@ static bool has_avx512(void) {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
 }
+#elif defined(__aarch64__)
+static bool has_fp16(void) { return orion_arm_has(ARM_FP16); }
 #endif
 
 // Best first.
@@ -28,6 +30,9 @@ static const struct {
 #if defined(__x86_64__)
     {&orion_kernels_avx512, has_avx512},
     {&orion_kernels_avx2, has_avx2},
+#elif defined(__aarch64__)
+    {&orion_kernels_neon_fp16, has_fp16},
+    {&orion_kernels_neon, always},
 #endif
     {&orion_kernels_portable, always},
 };

@@ -1,6 +1,6 @@
 // The inner loops of reductions, softmax, norms and attention's probabilities. Sums run in double
 // over eight partial sums, element k in partial k % 8, for rows and for columns alike: a value
-// does not depend on the layout. Included by avx2.c and portable.c.
+// does not depend on the layout. Included by the files that make a table.
 #ifndef ORION_ROW_KERNEL_H
 #define ORION_ROW_KERNEL_H
 #include "function.h"

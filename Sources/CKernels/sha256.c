@@ -4,6 +4,8 @@
 #include <cpuid.h>
 #include <immintrin.h>
 #include <pthread.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #include "kernels.h"
@@ -94,12 +96,45 @@ __attribute__((target("sha,sse4.1,ssse3"))) static void add_blocks_sha(uint32_t 
   state[2] = (uint32_t)_mm_extract_epi32(cdgh, 3), state[3] = (uint32_t)_mm_extract_epi32(cdgh, 2);
   state[6] = (uint32_t)_mm_extract_epi32(cdgh, 1), state[7] = (uint32_t)_mm_extract_epi32(cdgh, 0);
 }
+
+static bool has_sha_rounds(void) {
+  pthread_once(&sha_looked_for, find_sha);
+  return has_sha;
+}
+#elif defined(__aarch64__)
+static bool has_sha_rounds(void) { return orion_arm_has(ARM_SHA256); }
+
+__attribute__((target("sha2"))) static void add_blocks_sha(uint32_t state[8], const uint8_t *bytes,
+                                                           size_t blocks) {
+  uint32x4_t abcd = vld1q_u32(state), efgh = vld1q_u32(state + 4);
+  for (; blocks > 0; blocks--, bytes += 64) {
+    const uint32x4_t abcd_before = abcd, efgh_before = efgh;
+    uint32x4_t words[4];
+    for (int i = 0; i < 4; i++) {
+      words[i] = vreinterpretq_u32_u8(vrev32q_u8(vld1q_u8(bytes + 16 * i)));
+    }
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 16; i++) {
+      const uint32x4_t now = words[i & 3];
+      const uint32x4_t sum = vaddq_u32(now, vld1q_u32(round_words + 4 * i));
+      const uint32x4_t first = abcd;
+      abcd = vsha256hq_u32(abcd, efgh, sum);
+      efgh = vsha256h2q_u32(efgh, first, sum);
+      // The four words that come sixteen later.
+      const uint32x4_t begun = vsha256su0q_u32(now, words[(i + 1) & 3]);
+      words[i & 3] = vsha256su1q_u32(begun, words[(i + 2) & 3], words[(i + 3) & 3]);
+    }
+    abcd = vaddq_u32(abcd, abcd_before);
+    efgh = vaddq_u32(efgh, efgh_before);
+  }
+  vst1q_u32(state, abcd);
+  vst1q_u32(state + 4, efgh);
+}
 #endif
 
 static void add_blocks(uint32_t state[8], const uint8_t *bytes, size_t blocks) {
-#if defined(__x86_64__)
-  pthread_once(&sha_looked_for, find_sha);
-  if (has_sha && orion_kernels_current() != &orion_kernels_portable) {
+#if defined(__x86_64__) || defined(__aarch64__)
+  if (has_sha_rounds() && orion_kernels_current() != &orion_kernels_portable) {
     return add_blocks_sha(state, bytes, blocks);
   }
 #endif

@@ -1,5 +1,5 @@
-// The inner loops of softmax in fp32 and of attention's probabilities. Included by avx2.c and
-// portable.c.
+// The inner loops of softmax in fp32 and of attention's probabilities. Included by
+// the files that make a table.
 #ifndef ORION_SOFTMAX_KERNEL_H
 #define ORION_SOFTMAX_KERNEL_H
 #include "row_kernel.h"

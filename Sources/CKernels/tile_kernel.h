@@ -1,6 +1,6 @@
 // The inner loops of every product: packing a panel of 16 channels, a register tile of panels by
 // columns, and the writing of finished sums. One fused multiply-add per term, in the order of the
-// terms. Included by avx2.c and portable.c.
+// terms. Included by the files that make a table.
 #ifndef ORION_TILE_KERNEL_H
 #define ORION_TILE_KERNEL_H
 #include "vector.h"

@@ -1,5 +1,5 @@
 // The inner loops of a training step's host work: optimizer, gradients, cross-entropy, embedding.
-// Included by avx2.c and portable.c.
+// Included by the files that make a table.
 #ifndef ORION_TRAINING_KERNEL_H
 #define ORION_TRAINING_KERNEL_H
 #include "function.h"

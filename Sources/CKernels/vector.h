@@ -1,8 +1,8 @@
-// Vectors of eight floats and of four doubles, written once: avx2.c, avx512.c and portable.c compile
-// the same text for different machines and get the same bits. It knows no kernel.
+// Vectors of eight floats and of four doubles, written once: avx2.c, avx512.c, neon.c, neon_fp16.c and
+// portable.c compile the same text for different machines and get the same bits. It knows no kernel.
 //
-// KERNELS_AVX2 and KERNELS_AVX512 are defined by the files that include this, which also give every
-// function the target.
+// KERNELS_AVX2, KERNELS_AVX512, KERNELS_NEON and KERNELS_FP16 are defined by the files that include this,
+// which also give every function the target. Where none of them is set, plain C is meant.
 #ifndef ORION_VECTOR_H
 #define ORION_VECTOR_H
 #include <string.h>
@@ -58,8 +58,29 @@ INLINE double4 select4(int4 mask, double4 a, double4 b) {
 INLINE double4 sign_of4(double4 magnitude, double4 sign) {
   return select4((int4){INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN}, sign, magnitude);
 }
+#if KERNELS_NEON
+// The compiler passes a vector of eight as two registers; these are they.
+INLINE float32x4_t low_half(float8 x) { return __builtin_shufflevector(x, x, 0, 1, 2, 3); }
+INLINE float32x4_t high_half(float8 x) { return __builtin_shufflevector(x, x, 4, 5, 6, 7); }
+INLINE float64x2_t low_pair(double4 x) { return __builtin_shufflevector(x, x, 0, 1); }
+INLINE float64x2_t high_pair(double4 x) { return __builtin_shufflevector(x, x, 2, 3); }
+INLINE float8 both_halves(float32x4_t low, float32x4_t high) {
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+}
+INLINE bool any8(int8 mask) {
+  const float8 bits = (float8)mask;
+  const uint32x4_t low = vreinterpretq_u32_f32(low_half(bits));
+  return vmaxvq_u32(vorrq_u32(low, vreinterpretq_u32_f32(high_half(bits)))) != 0;
+}
+INLINE bool any4(int4 mask) {
+  const double4 bits = (double4)mask;
+  const uint32x4_t low = vreinterpretq_u32_f64(low_pair(bits));
+  return vmaxvq_u32(vorrq_u32(low, vreinterpretq_u32_f64(high_pair(bits)))) != 0;
+}
+#else
 INLINE bool any8(int8 mask) { return __builtin_reduce_or(mask) != 0; }
 INLINE bool any4(int4 mask) { return (mask[0] | mask[1] | mask[2] | mask[3]) != 0; }
+#endif
 
 // numpy's maximum and minimum: a NaN on either side is the result.
 INLINE float8 max8(float8 a, float8 b) { return select8((a >= b) | (a != a), a, b); }
@@ -79,20 +100,20 @@ INLINE void narrow8(uint16_t *target, float8 value) {
 INLINE float8 round_half8(float8 value) {
   return (float8)_mm256_cvtph_ps(_mm256_cvtps_ph((__m256)value, _MM_FROUND_TO_NEAREST_INT));
 }
-#elif defined(__aarch64__)
-typedef __fp16 half8 __attribute__((vector_size(16)));
+#elif KERNELS_NEON
+INLINE float8 widen_halves(float16x8_t halves) {
+  return both_halves(vcvt_f32_f16(vget_low_f16(halves)), vcvt_high_f32_f16(halves));
+}
+INLINE float16x8_t to_halves(float8 value) {
+  return vcvt_high_f16_f32(vcvt_f16_f32(low_half(value)), high_half(value));
+}
 INLINE float8 widen8(const uint16_t *source) {
-  half8 bits;
-  memcpy(&bits, source, sizeof bits);
-  return __builtin_convertvector(bits, float8);
+  return widen_halves(vreinterpretq_f16_u16(vld1q_u16(source)));
 }
 INLINE void narrow8(uint16_t *target, float8 value) {
-  const half8 bits = __builtin_convertvector(value, half8);
-  memcpy(target, &bits, sizeof bits);
+  vst1q_u16(target, vreinterpretq_u16_f16(to_halves(value)));
 }
-INLINE float8 round_half8(float8 value) {
-  return __builtin_convertvector(__builtin_convertvector(value, half8), float8);
-}
+INLINE float8 round_half8(float8 value) { return widen_halves(to_halves(value)); }
 #else
 INLINE float8 widen8(const uint16_t *source) {
   typedef uint16_t half8 __attribute__((vector_size(16), aligned(2), may_alias));
@@ -174,6 +195,14 @@ INLINE float8 join8(double4 low, double4 high) {
 }
 // Cuts a double to a float's 24 bits, setting the last one if anything was lost ("round to odd"):
 // rounding that to fp16 gives what rounding the double once would give.
+#if KERNELS_NEON
+INLINE float32x4_t odd4(double4 x) {
+  return vcvtx_high_f32_f64(vcvtx_f32_f64(low_pair(x)), high_pair(x));
+}
+INLINE float8 join_half8(double4 low, double4 high) {
+  return round_half8(both_halves(odd4(low), odd4(high)));
+}
+#else
 INLINE double4 odd4(double4 x) {
   const uint64_t lost = (UINT64_C(1) << 29) - 1;
   const uint4 bits = (uint4)x;
@@ -182,5 +211,6 @@ INLINE double4 odd4(double4 x) {
 INLINE float8 join_half8(double4 low, double4 high) {
   return round_half8(join8(odd4(low), odd4(high)));
 }
+#endif
 
 #endif

@@ -53,7 +53,9 @@ func roundedOnce(_ value: Double) -> Float { Float(Float16(value)) }
 
 /// Runs the body with each of the kernels that this processor has.
 func withEachTable(_ body: (String) -> Void) {
-  for name in ["avx512", "avx2", "neon", "c"] where orion_kernels_use(name) { body(name) }
+  for name in ["avx512", "avx2", "neon-fp16", "neon", "c"] where orion_kernels_use(name) {
+    body(name)
+  }
   orion_kernels_use(nil)
 }
 

@@ -1,7 +1,8 @@
 // The kernels of the engine: matrix products, norms, softmax, element-wise chains, casts, copies,
 // hashes, and the thread pool; those of a training step stand in orion_training_kernels.h. C11, no
-// state but the pool's. Chooses AVX2+FMA+F16C at run time on x86-64; plain C elsewhere. Pointers
-// must be valid for the sizes given; nothing is checked here.
+// state but the pool's. Chooses at run time AVX-512 or AVX2+FMA+F16C on x86-64, NEON with products
+// of fp16 numbers or without on AArch64, else plain C. Pointers must be valid for the sizes given;
+// nothing is checked here.
 //
 // Legend: O output channels, K inner dimension, S columns (tokens). Strides count elements unless
 // named `bytes`. Float values are fp32 in memory; a value of type fp16 is an fp32 number that
@@ -251,7 +252,7 @@ void orion_sha256_finish(orion_sha256 *hash, uint8_t digest[32]);
 // ---- machine (machine.c)
 // ----------------------------------------------------------------------------
 
-// "avx512", "avx2", "neon" or "c": the kernels in use.
+// "avx512", "avx2", "neon-fp16", "neon" or "c": the kernels in use.
 const char *orion_kernels_name(void);
 // Uses the kernels of this name from now on, or with NULL the best ones, for tests that compare
 // them: all give the same bits. False, and nothing happens, where the processor has none such.
