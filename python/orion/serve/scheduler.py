@@ -12,7 +12,7 @@ from collections.abc import Sequence as Row
 
 from orion.errors import OrionError
 from orion.generate import Model
-from orion.generate.continuation import PIECE_SECONDS, STREAM_CHUNK, told
+from orion.generate.continuation import STREAM_CHUNK, told
 from orion.serve.job import Job, News
 from orion.serve.metrics import Metrics
 from orion.serve.problem import Problem, busy, failed, too_slow
@@ -21,6 +21,8 @@ from orion.serve.settings import Limits
 
 # Tokens of prompts that are read between two calls that decode.
 READ_AT_ONCE = 512
+# How long a call that decodes should take at most: those who come meanwhile wait for its end.
+CALL_SECONDS = 0.025
 
 
 def leaving() -> Problem:
@@ -188,7 +190,7 @@ class Scheduler:
         self.metrics.add("decode_seconds_total", seconds)
         self.metrics.observe("batch_size", len(live))
         # Few tokens at a time where they come slowly, so that they are seen as they come.
-        self._chunk = max(1, min(STREAM_CHUNK, int(chunk * PIECE_SECONDS / seconds)))
+        self._chunk = max(1, min(STREAM_CHUNK, int(chunk * CALL_SECONDS / seconds)))
         for job, (drawn, reason) in zip(live, found, strict=True):
             job.new += drawn
             # A text whose own context is not full waits for a slot; it is never cut short.
