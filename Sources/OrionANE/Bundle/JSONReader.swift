@@ -7,6 +7,17 @@ struct JSONError: Error, Sendable, Hashable {
   let column: Int
 }
 
+/// A name as its bytes: two spellings of one character are two names, as in a vocabulary.
+private struct ExactName: Hashable {
+  let text: String
+  static func == (one: ExactName, other: ExactName) -> Bool {
+    one.text.utf8.elementsEqual(other.text.utf8)
+  }
+  func hash(into hasher: inout Hasher) {
+    for byte in text.utf8 { hasher.combine(byte) }
+  }
+}
+
 struct JSONReader {
   /// Arrays and objects inside one another; deeper texts are refused before the stack is in danger.
   static let depthMax = 128
@@ -46,7 +57,7 @@ struct JSONReader {
   private mutating func object() throws(JSONError) -> JSONValue {
     try enter()
     var members: [JSONMember] = []
-    var names: Set<String> = []
+    var names: Set<ExactName> = []
     index += 1
     skipSpace()
     while peek != UInt8(ascii: "}") {
@@ -59,7 +70,7 @@ struct JSONReader {
         throw fault("expected a member name in quotes, got \(found)")
       }
       let name = try string()
-      guard names.insert(name).inserted else {
+      guard names.insert(ExactName(text: name)).inserted else {
         throw fault("the member \"\(name)\" appears twice in one object", at: start)
       }
       skipSpace()

@@ -82,12 +82,18 @@ struct ProgramSource: Sendable {
 public struct Counters: Sendable {
   /// Compile calls of the device; on `cpu`, plans whose weights were packed.
   public var compiles = 0
+  /// Programs that were found compiled.
   public var cacheHits = 0
+  /// Programs that were loaded, those of the cache among them.
   public var loads = 0
+  /// Programs that were unloaded.
   public var unloads = 0
+  /// Evaluations of programs.
   public var evals = 0
+  /// Programs that are loaded now.
   public var loadedPrograms = 0
   /// The simulator's clock.
   public var virtualSeconds = 0.0
+  /// Nothing counted.
   public init() {}
 }

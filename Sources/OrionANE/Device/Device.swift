@@ -4,6 +4,7 @@ import ANEProfiles
 ///
 /// May be used from several threads at once.
 public final class Device: Sendable {
+  /// What sort of device it is.
   public let kind: DeviceKind
   /// Why this kind was chosen, as `auto: cpu, because …`; for a device that was named, its name.
   public let reason: String
@@ -30,9 +31,11 @@ public final class Device: Sendable {
 
   /// `cpu`, `ane`, or `sim:PROFILE`; a host with another arithmetic is `cpu` too, its `reason` says which.
   public var name: String { kind == .sim ? "sim:\(profile.fullName)" : kind.rawValue }
+  /// What is known of its chip and system: limits, rules, arithmetic.
   public var profile: Profile { backend.profile }
   /// How programs reach the device: `host`, `client` or `memory`.
   public var route: String { backend.route }
+  /// What it has compiled, loaded and evaluated.
   public var counters: Counters { backend.counters }
 
   /// Makes things go wrong on a simulated device, as `load@3=error:6/0x50004; eval@2+=delay:0.5`; an empty plan

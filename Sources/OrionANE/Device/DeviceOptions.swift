@@ -12,5 +12,6 @@ public struct DeviceOptions: Sendable {
   /// How programs reach a Neural Engine; `nil`: `$ORION_ANE_ROUTE`, else the client's calls.
   public var route: RouteName?
 
+  /// The usual way.
   public init() {}
 }

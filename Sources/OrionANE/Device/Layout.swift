@@ -6,18 +6,23 @@ public typealias DType = MILEngine.DType
 /// Element type, shape and row stride of memory that a device reads. The last axis is dense; every other
 /// axis is dense over rows of `rowBytes`.
 public struct Layout: Sendable, Hashable {
+  /// The type of an element.
   public let dtype: DType
+  /// The length of each axis.
   public let shape: [Int]
   /// Bytes from one row (last axis) to the next.
   public let rowBytes: Int
 
+  /// A layout; nothing is checked before memory is made with it.
   public init(dtype: DType, shape: [Int], rowBytes: Int) {
     self.dtype = dtype
     self.shape = shape
     self.rowBytes = rowBytes
   }
 
+  /// How many rows there are.
   public var rowCount: Int { shape.dropLast().reduce(1, *) }
+  /// Bytes of the whole memory.
   public var byteCount: Int { rowCount * rowBytes }
 
   /// Bytes between neighbours along each axis.
@@ -47,8 +52,11 @@ extension DType {
 
 /// An input or output of a program.
 public struct Port: Sendable, Hashable {
+  /// As the program's text has it.
   public let name: String
+  /// The memory that it takes.
   public let layout: Layout
+  /// A port.
   public init(name: String, layout: Layout) {
     self.name = name
     self.layout = layout

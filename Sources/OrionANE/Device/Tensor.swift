@@ -9,6 +9,7 @@ public final class Tensor: Sendable {
     self.backend = backend
   }
 
+  /// How its elements lie.
   public var layout: Layout { storage.layout }
 
   /// The host reads and writes inside `body`, at `layout.strides`.

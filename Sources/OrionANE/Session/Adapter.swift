@@ -7,6 +7,7 @@ import MILEngine
 /// Tensors stay until the adapter goes, so that changing from one to another writes nothing.
 public final class Adapter: @unchecked Sendable {
   // Only the session's one running call touches the tensors.
+  /// Under which it is open.
   public let name: String
   let pairs: [String: AdapterFile.Pair]
   /// Which session it belongs to; `nil` for the one that stands for no adapter.

@@ -17,6 +17,7 @@ public struct Sampling: Sendable, Hashable {
   /// The same seed and logits give the same tokens on every platform.
   public var seed: UInt64
 
+  /// Rules; those that are not named change nothing.
   public init(
     temperature: Double = 0, topK: Int = 0, topP: Double = 1, minP: Double = 0,
     repetitionPenalty: Double = 1, seed: UInt64 = 0

@@ -8,8 +8,8 @@ import Synchronization
 /// the pool's size. What a sequence computes does not depend on the others. Calls that name no sequence mean
 /// `first`. A call that throws leaves every sequence as it was.
 ///
-/// Calls must not overlap, which is checked; `open()` and `cancel()` alone may come from another thread at any
-/// time.
+/// Calls must not overlap, which is checked; `open()`, `cancel()` and opening and closing adapters alone may come
+/// from another thread at any time. ``LanguageModel`` has texts instead of ids and may be used from everywhere.
 public final class Session: @unchecked Sendable {
   // Only the call that `cancellation` has let in touches the runner and the sequences.
   let cancellation = Cancellation()
@@ -32,6 +32,7 @@ public final class Session: @unchecked Sendable {
     case contextFull = 2
   }
 
+  /// Tokens that were drawn, and why no more were.
   public typealias Generated = (tokens: [Int32], finish: Finish)
 
   /// Opens the bundle in the directory `bundle`, which must be compiled for the device's profile. Files are

@@ -2,9 +2,9 @@ import Synchronization
 
 /// Adapters of a session: read from PEFT directories, kept by name, chosen for each sequence.
 extension Session {
-  /// The last parts of the names of the layers that adapters may change, and the largest rank; none and 0 when
-  /// the bundle takes no adapters.
+  /// The last parts of the names of the layers that adapters may change; none when the bundle takes no adapters.
   public var adapterTargets: [String] { adapterSlots.targets }
+  /// The largest rank that an adapter may have; 0 when the bundle takes none.
   public var adapterRank: Int { adapterSlots.rank }
 
   /// The names of the adapters that are open, sorted.

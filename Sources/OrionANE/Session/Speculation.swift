@@ -11,12 +11,14 @@ public struct Speculation: Sendable, Hashable {
   /// The shortest.
   public var ngramMin: Int
 
+  /// Rules of guessing.
   public init(draftMax: Int, ngramMax: Int = 3, ngramMin: Int = 1) {
     self.draftMax = draftMax
     self.ngramMax = ngramMax
     self.ngramMin = ngramMin
   }
 
+  /// No guesses.
   public static let off = Speculation(draftMax: 0)
 
   static let draftLimit = 1024
@@ -42,8 +44,9 @@ public struct Speculation: Sendable, Hashable {
 public struct SequenceCounters: Sendable, Hashable {
   /// Steps of the device that it took part in.
   public internal(set) var steps = 0
-  /// Tokens that were guessed, and those of them that were right.
+  /// Tokens that were guessed.
   public internal(set) var drafted = 0
+  /// Guesses that were right.
   public internal(set) var accepted = 0
   /// Tokens that were drawn.
   public internal(set) var tokens = 0
