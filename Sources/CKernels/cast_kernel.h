@@ -1,4 +1,4 @@
-// Casts of dense runs between fp32 and fp16, and of bytes to fp32. Included by the files that make a table.
+// Casts of dense runs between fp32 and fp16. Included by the files that make a table.
 #ifndef ORION_CAST_KERNEL_H
 #define ORION_CAST_KERNEL_H
 #include "vector.h"
@@ -19,10 +19,6 @@ static void narrow_run(const float *source, uint16_t *target, size_t count) {
   uint16_t rest[8];
   narrow8(rest, load_part8(source + i, count - i));
   memcpy(target + i, rest, (count - i) * sizeof(uint16_t));
-}
-
-static void widen_bytes_run(const int8_t *source, float *target, size_t count) {
-  for (size_t i = 0; i < count; i += 8) store8(target + i, widen_bytes8(source + i));
 }
 
 static void round_run(const float *source, float *target, size_t count) {

@@ -58,10 +58,10 @@ INLINE void run_half_column(const orion_tile *tile, const uint16_t *x, const int
   const char *weights = tile->weights;
   for (size_t k = 0; k < tile->terms; k++, weights += tile->term_step * bytes) {
     const float16x8_t value = vreinterpretq_f16_u16(vdupq_n_u16(x[k]));
+    if (panels == PANELS_MAX) fetch_term(weights, bytes);
 #pragma clang loop unroll(full)
     for (int p = 0; p < panels; p++) {
       const char *from = weights + (size_t)p * panel_bytes;
-      if (panels == PANELS_MAX) __builtin_prefetch(from + PREFETCH_BYTES);
       const half_panel16 each = half_weights(type, from);
       sums[p].low = half_fma8(each.low, value, sums[p].low);
       sums[p].high = half_fma8(each.high, value, sums[p].high);

@@ -98,8 +98,10 @@ typedef struct {
   size_t tile_panels;  // panels of a tile of three columns and more
   void (*widen)(const uint16_t *source, float *target, size_t count);
   void (*narrow)(const float *source, uint16_t *target, size_t count);
-  // `count` is a multiple of 8.
-  void (*widen_bytes)(const int8_t *source, float *target, size_t count);
+  // Panels side by side, `term_step` values from term to term, as panels of [terms][16] fp32 one after
+  // the other.
+  void (*widen_panels)(const void *source, orion_tile_weights type, size_t panels, size_t term_step,
+                       size_t terms, float *target);
   void (*round)(const float *source, float *target, size_t count);
   // Panels of [terms][16], panel_step apart: channel c of term k is
   // source[c * channel_step + k * term_step]; the last panel is filled with 0.

@@ -3,6 +3,8 @@
 
 #include "product.h"
 
+enum { GROUP = PANELS_MAX * PANEL };
+
 static size_t panel_bytes(orion_packed_kind kind, size_t outputs, size_t inner) {
   static const size_t element[] = {
       [ORION_PACKED_F32] = sizeof(float),
@@ -27,16 +29,26 @@ typedef struct {
   void *target;
 } pack_job;
 
-// Terms [first, first + terms) of one panel, by way of fp32: exact for fp16 weights.
-static void pack_block(const pack_job *job, size_t panel, size_t first, size_t terms) {
+// Panels of [terms][16] side by side, [terms][width].
+static void put_side_by_side(const float *panels, size_t width, size_t terms, float *target) {
+  for (size_t k = 0; k < terms; k++, panels += PANEL) {
+    for (size_t c = 0; c < width; c += PANEL, target += PANEL) {
+      memcpy(target, panels + c * terms, PANEL * sizeof(float));
+    }
+  }
+}
+
+// Terms [first, first + terms) of one group, by way of fp32: exact for fp16 weights.
+static void pack_block(const pack_job *job, size_t group, size_t first, size_t terms) {
   const orion_kernels *kernels = orion_kernels_current();
-  const size_t channel = panel * PANEL, channels = orion_min(PANEL, job->outputs - channel);
+  const size_t channel = group * GROUP, channels = orion_min(GROUP, job->outputs - channel);
+  const size_t width = orion_group_width(job->outputs, group * PANELS_MAX);
   const size_t start = channel * job->inner + first;
-  const size_t end = (panel * job->inner + first) * PANEL;
+  const size_t end = start + first * (width - 1);
   const float *rows = (const float *)job->source + start;
   size_t row_step = job->inner;
   if (job->source_is_f16) {
-    float *wide = orion_scratch(SCRATCH_COLUMNS, PANEL * terms * sizeof(float));
+    float *wide = orion_scratch(SCRATCH_COLUMNS, channels * terms * sizeof(float));
     const uint16_t *half = (const uint16_t *)job->source + start;
     for (size_t c = 0; c < channels; c++) {
       kernels->widen(half + c * job->inner, wide + c * terms, terms);
@@ -44,28 +56,29 @@ static void pack_block(const pack_job *job, size_t panel, size_t first, size_t t
     rows = wide;
     row_step = terms;
   }
+  float *panels = orion_scratch(SCRATCH_PANELS, width * terms * sizeof(float));
+  kernels->pack(rows, row_step, 1, channels, terms, panels, PANEL * terms);
   if (job->kind == ORION_PACKED_F32) {
-    kernels->pack(rows, row_step, 1, channels, terms, (float *)job->target + end, 0);
+    put_side_by_side(panels, width, terms, (float *)job->target + end);
     return;
   }
-  float *packed = orion_scratch(SCRATCH_PANELS, PANEL * terms * sizeof(float));
-  kernels->pack(rows, row_step, 1, channels, terms, packed, 0);
-  kernels->narrow(packed, (uint16_t *)job->target + end, PANEL * terms);
+  float *packed = orion_scratch(SCRATCH_COLUMNS, width * terms * sizeof(float));
+  put_side_by_side(panels, width, terms, packed);
+  kernels->narrow(packed, (uint16_t *)job->target + end, width * terms);
 }
 
-static void pack_task(void *context, size_t panel) {
+static void pack_task(void *context, size_t group) {
   enum { TERMS = 512 };
   const pack_job *job = context;
   for (size_t k = 0; k < job->inner; k += TERMS) {
-    pack_block(job, panel, k, orion_min(TERMS, job->inner - k));
+    pack_block(job, group, k, orion_min(TERMS, job->inner - k));
   }
 }
 
 void orion_pack(orion_packed_kind kind, const void *source, bool source_is_f16, size_t outputs,
                 size_t inner, void *target) {
   pack_job job = {kind, source, source_is_f16, outputs, inner, target};
-  const size_t panels = orion_ceil_div(outputs, PANEL);
-  orion_run_tasks(panels, outputs * inner, pack_task, &job);
+  orion_run_tasks(orion_ceil_div(outputs, GROUP), outputs * inner, pack_task, &job);
   const size_t written = panel_bytes(kind, outputs, inner);
   memset((char *)target + written, 0, orion_packed_bytes(kind, outputs, inner) - written);
 }
@@ -83,8 +96,9 @@ static void pack_bytes_task(void *context, size_t panel) {
   const pack_bytes_job *job = context;
   const size_t channels = orion_min(PANEL, job->outputs - panel * PANEL);
   const int8_t *source = job->source + panel * PANEL * job->output_step;
-  int8_t *target = job->target + panel * PANEL * job->inner;
-  for (size_t k = 0; k < job->inner; k++, target += PANEL) {
+  const size_t width = orion_group_width(job->outputs, panel);
+  int8_t *target = job->target + panel / PANELS_MAX * GROUP * job->inner + panel % PANELS_MAX * PANEL;
+  for (size_t k = 0; k < job->inner; k++, target += width) {
     for (size_t c = 0; c < PANEL; c++) {
       target[c] = c < channels ? source[c * job->output_step + k * job->inner_step] : 0;
     }
@@ -125,9 +139,9 @@ static void linear_task(void *context, size_t index) {
 
 static orion_product linear_product(const orion_linear_args *args) {
   static const orion_weights_kind kinds[] = {
-      [ORION_PACKED_F32] = WEIGHTS_PANELS_F32,
-      [ORION_PACKED_F16] = WEIGHTS_PANELS_F16,
-      [ORION_PACKED_I8] = WEIGHTS_PANELS_I8,
+      [ORION_PACKED_F32] = WEIGHTS_GROUPS_F32,
+      [ORION_PACKED_F16] = WEIGHTS_GROUPS_F16,
+      [ORION_PACKED_I8] = WEIGHTS_GROUPS_I8,
   };
   const size_t panels = rounded_up(panel_bytes(args->kind, args->outputs, args->inner));
   const void *after = (const char *)args->weights + panels;

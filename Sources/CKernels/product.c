@@ -7,7 +7,8 @@
 
 enum {
   TERM_BLOCK = 256,          // terms whose panel and tile of x stay in the first-level cache
-  TERM_BLOCK_NARROW = 2048,  // the same when all columns are one tile and weights are read once
+  X_BLOCK_NARROW = 8192,     // values of x of a block when all columns are one tile
+  TASK_BYTES = 256 << 10,    // of weights, when they are read once
   COLUMN_BLOCK = 240,
   PANEL_BLOCK = 32,
   X_NEAR = 64,   // rows of x as short as this need no packing
@@ -16,34 +17,54 @@ enum {
 
 // ---- panels ----
 
+static const size_t element_bytes[] = {
+    [WEIGHTS_GROUPS_F32] = sizeof(float),
+    [WEIGHTS_GROUPS_F16] = sizeof(uint16_t),
+    [WEIGHTS_GROUPS_I8] = sizeof(int8_t),
+    [WEIGHTS_PANELS_F32] = sizeof(float),
+    [WEIGHTS_STRIDED] = sizeof(float),
+};
+
+static bool in_groups(const orion_product *product) {
+  return product->kind < WEIGHTS_PANELS_F32;
+}
+
+// Where term `first` of a panel's group starts.
+static const char *group_at(const orion_product *product, size_t panel, size_t first) {
+  const size_t channel = panel / PANELS_MAX * PANELS_MAX * PANEL;
+  const size_t place = channel * product->terms + first * orion_group_width(product->channels, panel);
+  return (const char *)product->weights + place * element_bytes[product->kind];
+}
+
 // Panels that one tile takes: few columns leave registers for more panels.
 static size_t panels_together(const orion_kernels *kernels, size_t columns) {
   if (columns == 1) return PANELS_MAX;
   return orion_max(columns == 2 ? 2 : 1, kernels->tile_panels);
 }
 
-// Panels of fp16 or bytes: widened here when several tiles use them, else by the tile.
-static void find_narrow_panels(const orion_kernels *kernels, const orion_product *product,
-                               size_t dense, bool used_once, orion_tile *tile) {
-  const bool half = product->kind == WEIGHTS_PANELS_F16;
-  const uint16_t *halves = (const uint16_t *)product->weights + dense;
-  const int8_t *bytes = (const int8_t *)product->weights + dense;
-  if (used_once) {
-    tile->weights = half ? (const void *)halves : (const void *)bytes;
-    tile->type = half ? TILE_F16 : TILE_I8;
-    tile->panel_step = product->terms * PANEL;
+// Groups are used where they are by a tile that takes all of one, or takes its panels once; for others
+// each panel becomes a run of its own.
+static void find_group(const orion_kernels *kernels, const orion_product *product, size_t panel,
+                       size_t first, bool used_once, orion_tile *tile) {
+  static const orion_tile_weights types[] = {
+      [WEIGHTS_GROUPS_F32] = TILE_F32,
+      [WEIGHTS_GROUPS_F16] = TILE_F16,
+      [WEIGHTS_GROUPS_I8] = TILE_I8,
+  };
+  const orion_tile_weights type = types[product->kind];
+  const size_t width = orion_group_width(product->channels, panel);
+  const size_t bytes = element_bytes[product->kind];
+  const char *weights = group_at(product, panel, first) + panel % PANELS_MAX * PANEL * bytes;
+  if (used_once || (type == TILE_F32 && tile->panels * PANEL == width)) {
+    tile->weights = weights;
+    tile->type = type;
+    tile->panel_step = PANEL;
+    tile->term_step = width;
     return;
   }
   const size_t step = tile->terms * PANEL;
   float *wide = orion_scratch(SCRATCH_PANELS, tile->panels * step * sizeof(float));
-  for (size_t p = 0; p < tile->panels; p++) {
-    const size_t from = p * product->terms * PANEL;
-    if (half) {
-      kernels->widen(halves + from, wide + p * step, step);
-    } else {
-      kernels->widen_bytes(bytes + from, wide + p * step, step);
-    }
-  }
+  kernels->widen_panels(weights, type, tile->panels, width, tile->terms, wide);
   tile->weights = wide;
   tile->panel_step = step;
 }
@@ -54,13 +75,10 @@ static void find_panels(const orion_kernels *kernels, const orion_product *produ
   const size_t dense = (panel * product->terms + first) * PANEL;
   tile->term_step = PANEL;
   tile->type = TILE_F32;
+  if (in_groups(product)) return find_group(kernels, product, panel, first, used_once, tile);
   if (product->kind == WEIGHTS_PANELS_F32) {
     tile->weights = (const float *)product->weights + dense;
     tile->panel_step = product->terms * PANEL;
-    return;
-  }
-  if (product->kind != WEIGHTS_STRIDED) {
-    find_narrow_panels(kernels, product, dense, used_once, tile);
     return;
   }
   const size_t channel = panel * PANEL, channels = product->channels - channel;
@@ -90,16 +108,17 @@ typedef struct {
 
 static ahead find_ahead(const orion_product *product, orion_product_part part, size_t panel,
                         size_t together, size_t first, size_t terms) {
-  static const size_t element[] = {
-      [WEIGHTS_PANELS_F32] = sizeof(float),
-      [WEIGHTS_PANELS_F16] = sizeof(uint16_t),
-      [WEIGHTS_PANELS_I8] = sizeof(int8_t),
-  };
   if (product->kind == WEIGHTS_STRIDED) return (ahead){0};
   // The next panels, or the first ones' next block.
-  const bool last = panel + together >= part.panels;
-  const size_t next = last ? 0 : panel + together, term = last ? first + terms : first;
-  const size_t count = orion_min(terms, product->terms - term), size = element[product->kind];
+  const size_t rest = PANELS_MAX - (part.panel + panel) % PANELS_MAX;
+  const size_t step = in_groups(product) ? rest : together;
+  const bool last = panel + step >= part.panels;
+  const size_t next = last ? 0 : panel + step, term = last ? first + terms : first;
+  const size_t count = orion_min(terms, product->terms - term), size = element_bytes[product->kind];
+  if (in_groups(product)) {
+    const size_t width = orion_group_width(product->channels, part.panel + next);
+    return (ahead){group_at(product, part.panel + next, term), count * width * size, 1, 0};
+  }
   const size_t start = ((part.panel + next) * product->terms + term) * PANEL * size;
   return (ahead){
       .start = (const char *)product->weights + start,
@@ -159,8 +178,11 @@ static void add_block(const orion_kernels *kernels, const orion_product *product
     tile.sums_panel = part.columns * PANEL;
     const ahead wanted =
         tiles == 1 ? (ahead){0} : find_ahead(product, part, p, together, first, terms);
+    // The panels of a group fetch the next group together.
+    const size_t turns = in_groups(product) ? PANELS_MAX / together : 1;
+    const size_t turn = (part.panel + p) / together % turns;
     for (size_t t = 0; t < tiles; t++) {
-      fetch_ahead(wanted, t, tiles);
+      fetch_ahead(wanted, turn * tiles + t, turns * tiles);
       const size_t start = t * TILE_COLUMNS;
       tile.columns = orion_min(TILE_COLUMNS, part.columns - start);
       tile.x = x.start + start * x.step;
@@ -176,7 +198,7 @@ static void add_block(const orion_kernels *kernels, const orion_product *product
 void orion_product_add(const orion_product *product, orion_product_part part, size_t first,
                        size_t last, bool fresh, float *sums) {
   const orion_kernels *kernels = orion_kernels_current();
-  const size_t step = part.columns > TILE_COLUMNS ? TERM_BLOCK : TERM_BLOCK_NARROW;
+  const size_t step = part.columns > TILE_COLUMNS ? TERM_BLOCK : X_BLOCK_NARROW / part.columns;
   if (fresh && first == last) memset(sums, 0, part.panels * part.columns * PANEL * sizeof(float));
   for (size_t k = first; k < last; k += step) {
     add_block(kernels, product, part, k, orion_min(step, last - k), fresh && k == first, sums);
@@ -203,6 +225,12 @@ void orion_product_store(const orion_product *product, orion_product_part part, 
 
 // ---- tasks ----
 
+// Panels of a task that reads weights once: few enough that the threads end at the same time.
+static size_t most_panels_once(const orion_product *product) {
+  const size_t bytes = product->terms * PANEL * element_bytes[product->kind];
+  return orion_max(1, TASK_BYTES / orion_max(bytes, 1) / PANELS_MAX) * PANELS_MAX;
+}
+
 orion_product_plan orion_plan_product(const orion_product *product, size_t products) {
   const size_t panels = orion_ceil_div(product->channels, PANEL);
   const size_t wanted = 4 * (size_t)orion_pool_threads();
@@ -216,7 +244,8 @@ orion_product_plan orion_plan_product(const orion_product *product, size_t produ
   const size_t others = plan.column_blocks * products;
   const size_t blocks = orion_max(1, orion_ceil_div(wanted, others));
   const size_t even = orion_ceil_div(orion_ceil_div(panels, blocks), PANELS_MAX) * PANELS_MAX;
-  plan.panel_step = plan.column_step <= TILE_COLUMNS ? even : orion_min(even, PANEL_BLOCK);
+  const bool once = plan.column_step <= TILE_COLUMNS;
+  plan.panel_step = orion_min(even, once ? most_panels_once(product) : PANEL_BLOCK);
   plan.panel_blocks = orion_ceil_div(panels, plan.panel_step);
   // About 32 multiply-adds, or 16 bytes of weights, in a nanosecond.
   plan.work = products * product->channels * product->terms * (product->columns + 6) / 32;

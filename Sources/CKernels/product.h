@@ -6,10 +6,12 @@
 
 #include "kernels.h"
 
+// Groups: as linear.c packs. Panels: [terms][16], one after the other.
 typedef enum {
+  WEIGHTS_GROUPS_F32,
+  WEIGHTS_GROUPS_F16,
+  WEIGHTS_GROUPS_I8,
   WEIGHTS_PANELS_F32,
-  WEIGHTS_PANELS_F16,
-  WEIGHTS_PANELS_I8,
   WEIGHTS_STRIDED,
 } orion_weights_kind;
 
@@ -47,6 +49,13 @@ orion_product_plan orion_plan_product(const orion_product *product, size_t produ
 // Packs, where several tasks would each pack it, an operand once for all of them, into memory of the
 // calling thread that the next call overwrites.
 void orion_product_pack(orion_product *product, const orion_product_plan *plan);
+// Channels of the group that panel number `panel`, one of its first, belongs to: all but the last group have
+// PANELS_MAX panels.
+static inline size_t orion_group_width(size_t channels, size_t panel) {
+  const size_t first = panel / PANELS_MAX * PANELS_MAX;
+  return orion_min(PANELS_MAX, orion_ceil_div(channels, PANEL) - first) * PANEL;
+}
+
 // Runs task `index` of panel_blocks * column_blocks.
 void orion_product_task(const orion_product *product, const orion_product_plan *plan, size_t index);
 

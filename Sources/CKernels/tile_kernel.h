@@ -7,7 +7,8 @@
 
 // ---- the tile ----
 
-enum { PREFETCH_BYTES = 2048 };
+// Weights that are read once are asked for this far ahead: the processor's own prefetching lags behind.
+enum { PREFETCH_BYTES = 4096, LINE_BYTES = 64 };
 
 INLINE size_t weight_bytes(const orion_tile_weights type) {
   return type == TILE_F32 ? sizeof(float) : type == TILE_F16 ? sizeof(uint16_t) : sizeof(int8_t);
@@ -56,6 +57,14 @@ INLINE panel16 panel_fma(panel16 weights, float x, panel16 sum) {
 }
 #endif
 
+// Asks for the term of a group of panels that is wanted some terms later.
+INLINE void fetch_term(const char *weights, const size_t bytes) {
+#pragma clang loop unroll(full)
+  for (size_t line = 0; line < PANELS_MAX * PANEL * bytes; line += LINE_BYTES) {
+    __builtin_prefetch(weights + PREFETCH_BYTES + line);
+  }
+}
+
 INLINE void run_tile(const orion_tile *tile, const int panels, const int columns,
                      const orion_tile_weights type, const bool dense) {
   panel16 sums[PANELS_MAX][TILE_COLUMNS];
@@ -78,11 +87,9 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
     panel16 each[PANELS_MAX];
 #pragma clang loop unroll(full)
     for (int p = 0; p < panels; p++) {
-      const char *from = weights + (size_t)p * panel_bytes;
-      // Several streams of narrow weights outrun the processor's own prefetching.
-      if (type != TILE_F32 && panels == PANELS_MAX) __builtin_prefetch(from + PREFETCH_BYTES);
-      each[p] = panel_weights(type, from);
+      each[p] = panel_weights(type, weights + (size_t)p * panel_bytes);
     }
+    if (panels == PANELS_MAX && (type != TILE_F32 || columns == 1)) fetch_term(weights, bytes);
 #pragma clang loop unroll(full)
     for (int s = 0; s < columns; s++) {
       const float *x =
@@ -142,6 +149,17 @@ static void tile_any(const orion_tile *tile) {
     case TILE_F32: return dense ? tile_dense(tile) : tile_strided(tile);
     case TILE_F16: return dense ? tile_half_dense(tile) : tile_half_strided(tile);
     case TILE_I8: return dense ? tile_bytes_dense(tile) : tile_bytes_strided(tile);
+  }
+}
+
+static void widen_panels(const void *source, orion_tile_weights type, size_t panels,
+                         size_t term_step, size_t terms, float *target) {
+  const size_t bytes = weight_bytes(type);
+  for (size_t p = 0; p < panels; p++) {
+    const char *from = (const char *)source + p * PANEL * bytes;
+    for (size_t k = 0; k < terms; k++, from += term_step * bytes, target += PANEL) {
+      panel_store(target, panel_weights(type, from));
+    }
   }
 }
 

@@ -9,8 +9,8 @@
 // `orion_kernels` stands in neither list.
 #define TABLE_FACTS(X) X(name) X(tile_panels) X(burn_flops)
 #define TABLE_CASES(X)                                                                       \
-  X(widen) X(narrow) X(widen_bytes) X(round)                                /* cases_cast.c */ \
-  X(pack) X(pack_tiles) X(tile) X(store)                                 /* cases_product.c */ \
+  X(widen) X(narrow) X(round)                                               /* cases_cast.c */ \
+  X(pack) X(pack_tiles) X(widen_panels) X(tile) X(store)                 /* cases_product.c */ \
   X(chain)                                                                 /* cases_chain.c */ \
   X(fold) X(round_doubles) X(affine) X(exponentials)                         /* cases_row.c */ \
   X(highest) X(probabilities) X(softmax) X(scale_mask)                                         \

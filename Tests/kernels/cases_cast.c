@@ -63,18 +63,6 @@ void case_round(const orion_kernels *kernels, recorder *out) {
   record(out, BYTES, values, ALL_HALVES * sizeof(float), "ties");
 }
 
-void case_widen_bytes(const orion_kernels *kernels, recorder *out) {
-  int8_t *all = guarded(256);
-  float *wide = guarded(256 * sizeof(float));
-  for (int i = 0; i < 256; i++) all[i] = (int8_t)(i - 128);
-  kernels->widen_bytes(all, wide, 256);
-  record(out, FLOATS, wide, 256, "every byte");
-  kernels->widen_bytes(all + 248, wide, 8);
-  record(out, FLOATS, wide, 8, "the last eight");
-  kernels->widen_bytes(all, wide, 0);
-  record(out, FLOATS, wide, 8, "none");
-}
-
 // ---- what limits the machine ----
 
 void case_burn(const orion_kernels *kernels, recorder *out) {

@@ -100,6 +100,24 @@ static void record_odd_values(const orion_kernels *kernels, recorder *out) {
   }
 }
 
+void case_widen_panels(const orion_kernels *kernels, recorder *out) {
+  enum { TERMS = 5, VALUES = PANELS_MAX * PANEL * TERMS };
+  int8_t *bytes = guarded(VALUES);
+  for (int i = 0; i < VALUES; i++) bytes[i] = (int8_t)(i - 128);
+  const void *sources[] = {
+      [TILE_F32] = guarded_floats(WIDE, VALUES, 1),
+      [TILE_F16] = guarded_halves(HALF, VALUES, 2),
+      [TILE_I8] = bytes,
+  };
+  for (orion_tile_weights type = TILE_F32; type <= TILE_I8; type++) {
+    for (size_t panels = 0; panels <= PANELS_MAX; panels++) {
+      float *target = guarded((panels * TERMS + 1) * PANEL * sizeof(float));
+      kernels->widen_panels(sources[type], type, panels, PANELS_MAX * PANEL, TERMS, target);
+      record(out, FLOATS, target, (panels * TERMS + 1) * PANEL, "%zu panels, type %d", panels, type);
+    }
+  }
+}
+
 void case_tile(const orion_kernels *kernels, recorder *out) {
   static const size_t terms[] = {0, 1, 2, 9, 40, 520};
   static const struct {

@@ -59,8 +59,9 @@ void orion_round_f16(const float *source, float *target, size_t count);
 
 // ---- products with packed weights (linear.c) ------------------------------------------------
 
-// How packed weights are stored; panels of 16 output channels, [ceil(O/16)][K][16], the last one
-// filled with 0.
+// How packed weights are stored: panels of 16 output channels, the last one filled with 0, four side by
+// side, [ceil(O/64)][K][64], so that a product of few columns reads one run of memory. The last group has
+// as many panels as are left.
 typedef enum {
   ORION_PACKED_F32 = 0,
   ORION_PACKED_F16 = 1,

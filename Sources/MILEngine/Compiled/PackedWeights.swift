@@ -32,7 +32,7 @@ struct PackLayout: Sendable {
 final class PackedWeights: Sendable {
   static let headerBytes = 128
   private static let magic: [UInt8] = Array("ORIONPAK".utf8)
-  private static let version: UInt32 = 1
+  private static let version: UInt32 = 2
   private static let sealedBytes = headerBytes - 8
   private let file: MappedFile
 
