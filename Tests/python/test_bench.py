@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from orion.bench import command, model_peers
+from orion.bench.arguments import CASES
+from orion.bench.commands import run_python
 from orion.bench.machine import Limits, measure_limits
+from orion.bench.model_shapes import MODELS
 from orion.bench.peer import WORKERS, Worker
 from orion.bench.rows import compare, interleaved, make_row, save
 from orion.bench.train_case import PEERS, measured
@@ -108,3 +112,33 @@ def test_steps_of_workers_are_measured_in_turn_without_the_first() -> None:
 
 def test_every_peer_of_training_has_a_script() -> None:
     assert all((WORKERS / f"{script}.py").is_file() for script, _ in PEERS.values())
+
+
+def test_the_command_knows_every_case() -> None:
+    assert set(CASES) == set(command.CASES)
+
+
+def test_bytes_of_a_model_are_those_of_its_matrices() -> None:
+    gpt2, stories = MODELS["gpt2"], MODELS["stories110m"]
+    assert gpt2.matrix_values == 12 * 12 * 768**2 + 50257 * 768
+    assert stories.matrix_values == 12 * (4 * 768**2 + 3 * 768 * 2048) + 32000 * 768
+    assert gpt2.weight_bytes("fp16") == 2 * gpt2.matrix_values
+    assert gpt2.cache_bytes == stories.cache_bytes == 2 * 4 * 12 * 768
+    assert gpt2.prefill_flops(1) == 2 * gpt2.matrix_values
+
+
+@pytest.mark.parametrize("case", ["decode", "prefill", "compile", "startup"])
+def test_every_case_refuses_an_unknown_peer(case: str) -> None:
+    rows = command.CASES[case](Limits(2, "c", 200, 40, 30), 1, "nobody")
+    with pytest.raises(OrionError, match="no peer 'nobody'"):
+        next(rows)
+
+
+def test_every_peer_of_models_has_a_script() -> None:
+    assert all((WORKERS / f"{script}.py").is_file() for script, _ in model_peers.PEERS.values())
+
+
+def test_a_command_that_fails_says_how() -> None:
+    assert run_python("-c", "print(3)").output == "3\n"
+    with pytest.raises(OrionError, match="no_such_module"):
+        run_python("-c", "import no_such_module")
