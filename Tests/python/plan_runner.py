@@ -25,9 +25,9 @@ class Step:
     gradients: Arrays
 
 
-def in_numpy(plan: TrainingPlan, arithmetic: Arithmetic, weights: Arrays) -> RunProgram:
+def in_numpy(plan: TrainingPlan, arithmetic: Arithmetic) -> RunProgram:
     def run(name: str, inputs: Arrays) -> Arrays:
-        return interpret(plan.programs[name].graph, inputs, weights, arithmetic)
+        return interpret(plan.programs[name].graph, inputs, {}, arithmetic)
 
     return run
 

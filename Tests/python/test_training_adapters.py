@@ -23,14 +23,13 @@ from orion.compile.training import Adapters, Call
 from orion.errors import UsageError
 
 
-@pytest.mark.parametrize("weights", ["inputs", "constants"])
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
-def test_adapters_alone_get_gradients(family: str, weights: str) -> None:
+def test_adapters_alone_get_gradients(family: str) -> None:
     module = models.find(family)
     config = module.TINY
     targets = ("q_proj", "mlp.up_proj") if family == "llama" else ("query", "down")
     adapters = Adapters(targets, rank=4, alpha=8.0, dropout=0.25)
-    plan = plan_for(module, config, CPU, weights=weights, adapters=adapters)
+    plan = plan_for(module, config, CPU, adapters=adapters)
     assert len(plan.trainable) == 2 * 2 * config.layers
     assert not [slot for slot in plan.slots if slot.startswith("g:") and "lora" not in slot]
     assert plan.calls[-1].outputs.keys() == {"g_" + short(key) for key in plan.trainable[:4]}
@@ -95,7 +94,6 @@ def test_only_the_head_needs_no_layer_backwards() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"weights": "baked"}, "weights 'baked': expected inputs or constants"),
         ({"trainable": ["model.norm.bias"]}, "no parameter model.norm.bias that could be trained"),
     ],
 )

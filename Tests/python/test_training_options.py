@@ -1,4 +1,4 @@
-"""Plans for odd shapes, and with baked weights: gradients, layouts, slots, rules."""
+"""Plans for odd shapes: gradients, layouts, slots, rules."""
 
 from __future__ import annotations
 
@@ -11,13 +11,8 @@ from plan_runner import Arrays, run_plan
 from profiles_for_tests import CPU, LIMITS, M4
 from test_training_plan import (
     FP16_BOUND,
-    FP32_BOUND,
     LOSS_SCALE,
-    MODELS,
-    largest_error,
     on_device,
-    plan_of,
-    read_golden,
 )
 from training_shapes import (
     SHAPES,
@@ -84,7 +79,7 @@ def test_the_simulator_takes_odd_shapes(tmp_path: Path) -> None:
         plain = plan_for(family, config, CPU)
         expected = step_of(plain, tensors, ids).gradients
         plan = plan_for(family, config, facts)
-        run = on_device(Device("sim:m4-macos15"), plan, tensors, tmp_path)
+        run = on_device(Device("sim:m4-macos15"), plan, tmp_path)
         step = run_plan(plan, tensors, ids, run, loss_scale=LOSS_SCALE)
         assert_like(step.gradients, expected, FP16_BOUND)
 
@@ -140,22 +135,3 @@ def test_layers_of_one_shape_share_programs() -> None:
     assert len(plan_for(family, config, CPU).programs) == 4
     family, config = SHAPES["scaled-by-layer"]
     assert len(plan_for(family, config, CPU).programs) == 6
-
-
-# ---- baked weights ----
-
-
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("device", ["cpu", "sim:m4-macos15"])
-def test_baked_weights_give_the_references_gradients(
-    name: str, device: str, data: Path, tmp_path: Path
-) -> None:
-    golden = read_golden(data / "golden" / name)
-    opened = Device(device)
-    plan = plan_of(golden, profile(opened.profile), weights="constants")
-    assert len(plan.programs) == 2 * (plan.layers + 1)
-    tables = {slot for slot in plan.slots if slot.startswith("w:")}
-    assert tables == set(plan.calls[0].inputs.values())
-    run = on_device(opened, plan, golden.tensors, tmp_path)
-    step = run_plan(plan, golden.tensors, golden.ids, run, loss_scale=LOSS_SCALE)
-    assert largest_error(golden, step) < (FP32_BOUND if device == "cpu" else FP16_BOUND)

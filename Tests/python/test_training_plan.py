@@ -73,12 +73,12 @@ def largest_error(golden: Golden, step: Step) -> float:
     )
 
 
-def on_device(device: Device, plan: TrainingPlan, tensors: Arrays, path: Path) -> RunProgram:
+def on_device(device: Device, plan: TrainingPlan, path: Path) -> RunProgram:
     programs: dict[str, Program] = {}
     dialect = profile(device.profile)["dialect"]
     for name, program in plan.programs.items():
         file = path / f"{name}.bin"
-        text, _ = program_text(program, dialect, file, tensors)
+        text, _ = program_text(program, dialect, file)
         programs[name] = Program(device, text, file if file.is_file() else None)
     return lambda name, inputs: programs[name].run(inputs)
 
@@ -88,14 +88,14 @@ def test_the_definition_gives_the_references_gradients(
     golden: Golden, arithmetic: Arithmetic
 ) -> None:
     plan = plan_of(golden, CPU)
-    step = run_plan(plan, golden.tensors, golden.ids, in_numpy(plan, arithmetic, golden.tensors))
+    step = run_plan(plan, golden.tensors, golden.ids, in_numpy(plan, arithmetic))
     assert step.loss == pytest.approx(golden.loss, abs=1e-6)
     assert largest_error(golden, step) < FP32_BOUND
 
 
 def test_cpu_gives_the_references_gradients(golden: Golden, tmp_path: Path) -> None:
     plan = plan_of(golden, CPU)
-    run = on_device(Device("cpu"), plan, golden.tensors, tmp_path)
+    run = on_device(Device("cpu"), plan, tmp_path)
     step = run_plan(plan, golden.tensors, golden.ids, run)
     assert step.loss == pytest.approx(golden.loss, abs=1e-5)
     assert largest_error(golden, step) < FP32_BOUND
@@ -110,7 +110,7 @@ def test_attention_some_heads_at_a_time(
     for score_bytes in (1 << 20, 1):
         monkeypatch.setattr(part_attention_gradients, "SCORE_BYTES", score_bytes)
         plan = plan_of(golden, CPU)
-        run = on_device(device, plan, golden.tensors, tmp_path)
+        run = on_device(device, plan, tmp_path)
         found.append(run_plan(plan, golden.tensors, golden.ids, run).gradients)
         slices = len(plan.programs["layer_backward"].graph.walk("slice"))
         assert slices == (0 if score_bytes > 1 else 4 * 4)
@@ -120,7 +120,7 @@ def test_attention_some_heads_at_a_time(
 
 def test_fp16_stays_close(golden: Golden) -> None:
     plan = plan_of(golden, M4)
-    run = in_numpy(plan, Arithmetic.of(M4), golden.tensors)
+    run = in_numpy(plan, Arithmetic.of(M4))
     step = run_plan(plan, golden.tensors, golden.ids, run, loss_scale=LOSS_SCALE)
     assert step.loss == pytest.approx(golden.loss, abs=1e-3)
     assert largest_error(golden, step) < FP16_BOUND
@@ -128,7 +128,7 @@ def test_fp16_stays_close(golden: Golden) -> None:
 
 def test_the_engine_in_software_gives_close_gradients(golden: Golden, tmp_path: Path) -> None:
     plan = plan_of(golden, profile("m4-macos15"))
-    run = on_device(Device("sim:m4-macos15"), plan, golden.tensors, tmp_path)
+    run = on_device(Device("sim:m4-macos15"), plan, tmp_path)
     step = run_plan(plan, golden.tensors, golden.ids, run, loss_scale=LOSS_SCALE)
     assert step.loss == pytest.approx(golden.loss, abs=1e-3)
     assert largest_error(golden, step) < FP16_BOUND
@@ -138,7 +138,7 @@ def test_the_engine_in_software_gives_close_gradients(golden: Golden, tmp_path: 
 def test_other_chips_give_close_gradients(name: str, data: Path, tmp_path: Path) -> None:
     golden = read_golden(data / "golden" / "llama-tiny-gqa")
     plan = plan_of(golden, profile(name))
-    run = on_device(Device(f"sim:{name}"), plan, golden.tensors, tmp_path)
+    run = on_device(Device(f"sim:{name}"), plan, tmp_path)
     step = run_plan(plan, golden.tensors, golden.ids, run, loss_scale=LOSS_SCALE)
     assert largest_error(golden, step) < FP16_BOUND
 

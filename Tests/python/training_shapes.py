@@ -88,7 +88,7 @@ def assert_slopes(plan: TrainingPlan, tensors: Arrays, ids: np.ndarray, **option
 
 
 def step_of(plan: TrainingPlan, tensors: Arrays, ids: np.ndarray, **options: Any) -> Step:
-    return run_plan(plan, tensors, ids, in_numpy(plan, Arithmetic(), tensors), **options)
+    return run_plan(plan, tensors, ids, in_numpy(plan, Arithmetic()), **options)
 
 
 def loss_of(plan: TrainingPlan, tensors: Arrays, ids: np.ndarray, **options: Any) -> float:

@@ -40,7 +40,6 @@ def with_constants(plan: TrainingPlan) -> TrainingPlan:
         programs=programs,
         calls=tuple(calls),
         slots={name: slot for name, slot in plan.slots.items() if slot.kind != PARAMETER},
-        weights="constants",
     )
 
 

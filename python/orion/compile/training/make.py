@@ -21,7 +21,6 @@ from .ports import LAYER, WeightPort, read_weights, signature
 from .sequences import MASK
 from .slots import make_slots
 
-INPUTS, CONSTANTS = WEIGHTS = ("inputs", "constants")
 # What hides a position, in scores.
 HIDDEN = {"fp32": -1e9, "fp16": -1e4}
 
@@ -33,24 +32,20 @@ def make_training_plan(
     *,
     sequence: int,
     batch: int,
-    weights: str = INPUTS,
     adapters: Adapters | None = None,
     trainable: Collection[str] | None = None,
 ) -> TrainingPlan:
     """The plan for microbatches of `batch` sequences of `sequence` tokens.
 
-    `family` and `config` as orion.models finds and reads them. `weights`: "inputs", so that one
-    program serves all layers of a shape, or "constants", baked into a program for each layer as
-    the checkpoint has them, which suits those that no update changes. `adapters` are added to
-    linear layers, and are inputs in any case. `trainable`: keys of the parameters that get
-    gradients, by default the adapters, or all when there are none. UsageError names what the
-    profile or the model does not take.
+    `family` and `config` as orion.models finds and reads them. Weights are inputs, so that one
+    program serves all layers of a shape; `with_constants` makes them part of programs. `adapters`
+    are added to linear layers. `trainable`: keys of the parameters that get gradients, by default
+    the adapters, or all when there are none. UsageError names what the profile or the model does
+    not take.
     """
-    if weights not in WEIGHTS:
-        raise UsageError(f"weights {weights!r}: expected {' or '.join(WEIGHTS)}")
     size = Size(sequence, batch)
     check_size(size, config, profile)
-    request = Request(weights, adapters, trainable)
+    request = Request(adapters, trainable)
     return Maker(family, config, profile, size, request).plan()
 
 
@@ -87,7 +82,6 @@ class Place:
 class Request:
     """What of the plan the caller chose; as `make_training_plan` says."""
 
-    weights: str
     adapters: Adapters | None
     trainable: Collection[str] | None
 
@@ -102,7 +96,6 @@ class Maker:
         self.request = request
         shapes: Mapping[str, tuple[int, ...]] = family.shapes(config)
         added = request.adapters.shapes(shapes) if request.adapters else {}
-        self.baked = set(shapes) if request.weights == CONSTANTS else set()
         wanted = request.trainable
         self.trainable = set(wanted if wanted is not None else added or shapes)
         check_keys(self.trainable, {**shapes, **added})
@@ -115,11 +108,9 @@ class Maker:
         self.constants: dict[str, np.ndarray] = {}
 
     def layout(self, key: str, shape: tuple[int, ...], adapter: bool) -> ParameterLayout:
-        """Tables and the head have their rows by token, what is baked lies as it is in the
-        checkpoint, and of adapters the rank is no width.
-        """
+        """Tables and the head have their rows by token, and of adapters the rank is no width."""
         orders: Sequence[tuple[int, int]] = (TURNED, AS_GIVEN)
-        if adapter or key in self.baked:
+        if adapter:
             orders = (TURNED, AS_GIVEN) if key.endswith(OUTER) else (AS_GIVEN, TURNED)
         elif not LAYER.match(key):
             orders = (AS_GIVEN,)
@@ -160,7 +151,7 @@ class Maker:
     def place(self, graph: Graph, name: str, index: int) -> Place:
         """Pieces that are alike become one."""
         self.fill_constants(graph)
-        ports = read_weights(graph, self.layouts, self.baked)
+        ports = read_weights(graph, self.layouts)
         for port in ports:
             self.layouts[port.key] = replace(self.layouts[port.key], on_device=True)
         trainable = [port for port in ports if port.key in self.trainable]
@@ -274,7 +265,6 @@ class Maker:
             parameters=self.layouts,
             slots=make_slots(self.calls, programs, self.layouts),
             constants=self.constants,
-            weights=self.request.weights,
         )
 
 

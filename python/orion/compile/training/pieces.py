@@ -54,10 +54,6 @@ def make_piece(
         wanted[STREAM_GRADIENT] = stream
     found = dict(zip(wanted, gradients(graph, list(wanted.values()), seeds), strict=True))
     late = {output: gradient for output, gradient in found.items() if gradient is not None}
-    for port in trainable:
-        output = gradient_name(port.name)
-        if output in late:
-            late[output] = port.leave(graph, late[output])
     parts = part(graph, seeds.values(), outputs, late, profile)
     return Piece(
         Program(f"{name}_forward", run_passes(parts.forward, profile)),

@@ -144,7 +144,6 @@ class TrainingPlan:
     parameters: Mapping[str, ParameterLayout]
     slots: Mapping[str, Slot]
     constants: Mapping[str, np.ndarray]
-    weights: str = "inputs"
 
     @property
     def columns(self) -> int:

@@ -9,14 +9,13 @@ becomes, where the layout turns the matrix over,
     %y = reshape (matmul (reshape %w [1, 1, 4, 8]) (reshape %x [1, 1, 4, N]) transpose_x=true)
 
 so that product and gradients run over the memory as it lies. Ports are named after the key without
-what tells one layer from another, so that layers of one shape become one program. Weights that are
-baked into a program stay what they are; their gradients leave it in the layout too.
+what tells one layer from another, so that layers of one shape become one program.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...ir import Graph, Node, Value
@@ -29,7 +28,7 @@ LAYER = re.compile(r"^.*?\.(\d+)\.")
 
 @dataclass(frozen=True)
 class WeightPort:
-    """A parameter in a graph, or a tile of it from `first_row` on: an input, or a weight node."""
+    """A parameter in a graph, or a tile of it from `first_row` on: an input."""
 
     name: str
     value: Value
@@ -41,45 +40,22 @@ class WeightPort:
         return self.layout.key
 
     @property
-    def is_baked(self) -> bool:
-        return self.value.node.op == "weight"
-
-    @property
     def place(self) -> str:
         """What follows `w:` and `g:` in the name of a slot."""
         return self.key if self.first_row is None else f"{self.key}:{self.first_row}"
-
-    def leave(self, g: Graph, gradient: Value) -> Value:
-        """The gradient of `value` in the shape of its slot."""
-        if not self.is_baked:
-            return gradient
-        rows, width = stored_shape(self.value.node, self.layout)[1::2]
-        inside = width - self.layout.padding
-        turned = self.layout.order == TURNED
-        flat = g.reshape(gradient, shape=(1, 1, *((inside, rows) if turned else (rows, inside))))
-        if turned:
-            flat = g.transpose(flat, perm=(0, 1, 3, 2))
-        if self.layout.padding:
-            flat = g.pad(flat, pad=(0, 0, 0, 0, 0, 0, 0, self.layout.padding))
-        return g.reshape(flat, shape=(1, rows, 1, width))
 
 
 def short_name(key: str) -> str:
     return re.sub(r"\W", "_", LAYER.sub("", key))
 
 
-def read_weights(
-    graph: Graph, layouts: Mapping[str, ParameterLayout], baked: Collection[str] = ()
-) -> list[WeightPort]:
-    """Makes an input of every weight whose key is not among `baked`; all, in order of the nodes."""
+def read_weights(graph: Graph, layouts: Mapping[str, ParameterLayout]) -> list[WeightPort]:
+    """Makes an input of every weight; all, in order of the nodes."""
     ports: dict[tuple[str, int | None], WeightPort] = {}
     replaced = []
     for node in graph.walk("weight"):
         layout = layouts[node["key"]]
         place = (node["key"], node["first"])
-        if node["key"] in baked:
-            ports[place] = WeightPort(port_name(node), node.result, layout, node["first"])
-            continue
         if place not in ports:
             ports[place] = make_port(graph, node, layout)
         read_weight(graph, node, layout, ports[place].value)
