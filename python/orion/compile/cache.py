@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import weights
+from .. import models, weights
 from ..errors import OrionError
 from ..weights import locate
+from ..weights.checkpoint import CONFIG
 from .bundle import MANIFEST, SEAL, tokenizer_files, write_bundle
 from .files import lock, remove_leftovers
 from .identity import Identities
@@ -65,6 +66,7 @@ def bundle_key(
         "profile": profile,
         "options": options.to_json(),
         "compiler": compiler_digest(),
+        "family": family_digest(model_path),
     }
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -78,6 +80,15 @@ def compiler_digest() -> str:
         for path in sorted((package / room).rglob("*.py")):
             digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
+
+
+def family_digest(model_path: Path) -> str | None:
+    """Of the file that reads this model, where it is not this package's."""
+    try:
+        kind = json.loads((model_path / CONFIG).read_text(encoding="utf-8"))["model_type"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # whoever reads the model says what is wrong
+    return models.digest(str(kind))
 
 
 def is_intact(directory: Path, identities: Identities) -> bool:

@@ -1,5 +1,5 @@
 """Model families, one file each, named by their `model_type`; nothing lists them."""
 
-from .parts.family import Model, find, known, open_model
+from .parts.family import Model, digest, find, known, open_model, register
 
-__all__ = ["Model", "find", "known", "open_model"]
+__all__ = ["Model", "digest", "find", "known", "open_model", "register"]

@@ -7,11 +7,13 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from ...errors import OrionError
+from ...errors import OrionError, UsageError
+from . import outside
 
 # How many names an error lists.
 NAMES_MAX = 4
@@ -28,20 +30,49 @@ class Model:
 
 
 def known() -> list[str]:
+    """Types of models that can be read."""
+    return sorted({*own(), *outside.names()})
+
+
+def own() -> list[str]:
+    """Those of this package."""
     rows = pkgutil.iter_modules([str(Path(__file__).parents[1])])
     return sorted(row.name for row in rows if not row.ispkg)
 
 
-def find(model_type: str) -> Any:
-    """The module of a family.
+def register(model_type: str, family: ModuleType) -> None:
+    """From here on a config.json with this `model_type` is read by `family`, in this process.
 
-    It has Config, read_config, build, head, tables, shapes, rename, restore, checkpoint_place,
-    TINY, and lists the
-    keys of a config: USED, IGNORED (with reasons), FIXED (with the values that are supported).
+    UsageError names what the module lacks, or a type that is Orion's own. One that was registered
+    before is replaced.
     """
-    if model_type not in known():
-        raise OrionError(f"model type {model_type!r} is not known; known: {', '.join(known())}")
-    return importlib.import_module(f"..{model_type}", __package__)
+    if model_type in own():
+        raise UsageError(
+            f"{model_type!r} is a family of Orion's own; register under another model_type"
+        )
+    outside.register(model_type, family)
+
+
+def digest(model_type: str) -> str | None:
+    """Of the file that reads such models, where it is not this package's."""
+    return None if model_type in own() else outside.digest(model_type)
+
+
+def find(model_type: str) -> Any:
+    """The module of a family: one of this package, else one that was brought from outside.
+
+    It has what `outside.NEEDED` lists. Those of this package have TINY besides, and the keys of a
+    config: USED, IGNORED (with reasons), FIXED (with the values that are supported).
+    """
+    if model_type in own():
+        return importlib.import_module(f"..{model_type}", __package__)
+    family = outside.find(model_type)
+    if family is None:
+        raise OrionError(
+            f"model type {model_type!r} is not known; known: {', '.join(known())}. A file for it"
+            " can be registered: orion.models.register"
+        )
+    return family
 
 
 def open_model(config: Mapping[str, Any], tensors: Mapping[str, Any]) -> Model:
