@@ -58,6 +58,14 @@ def cases(stories: Path) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.fixture(scope="session")
+def task(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A config.json, and data that it learns from in some dozen steps."""
+    from training_cases import write_task
+
+    return write_task(tmp_path_factory.mktemp("task"))
+
+
 @pytest.fixture
 def orion() -> Callable[..., SimpleNamespace]:
     """Runs `orion ARGUMENTS` in a process of its own: what it printed and how it ended."""

@@ -8,18 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from test_trainer import command, make, masters
-from training_cases import write_task
+from training_runs import command, make, masters
 
 from orion.train.executor import Executor
 from orion.train.verify import BOUND_FP16, BOUND_FP32, PartedError
 
 Orion = Callable[..., SimpleNamespace]
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return write_task(tmp_path_factory.mktemp("task"))
 
 
 @pytest.mark.parametrize(("device", "bound"), [("cpu", BOUND_FP32), ("sim:m4-macos15", BOUND_FP16)])

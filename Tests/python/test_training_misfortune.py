@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_trainer import make
-from training_cases import write_task
+from training_runs import make
 
 from orion.errors import OrionError
 from orion.runtime import Device
@@ -26,11 +25,6 @@ FAULTS = (
 )
 # Of the evaluations every so manyth fails first; two steps have some dozens, all alike.
 STRIDE = {"evals": 3}
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return write_task(tmp_path_factory.mktemp("task"))
 
 
 def train(task: tuple[Path, Path], run: Path, cache: Path, plan: str = "") -> dict[str, Any]:

@@ -7,17 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_trainer import make, masters
-from training_cases import write_task
+from training_runs import make, masters
 
 from orion.train import Trainer
 
 WAYS = ("inputs", "reload", "recompile")
-
-
-@pytest.fixture(scope="module")
-def task(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return write_task(tmp_path_factory.mktemp("task"))
 
 
 def learn(trainer: Trainer) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:

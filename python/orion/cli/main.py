@@ -31,12 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("ORION_DEBUG") == "1":
             raise
-        message, code = _explain(error)
+        message, code = explain(error)
         print(f"orion: {message}", file=sys.stderr)
         return code
 
 
-def _explain(error: Exception) -> tuple[str, int]:
+def explain(error: Exception) -> tuple[str, int]:
     """One line for the user, and the exit code."""
     if isinstance(error, OrionError):
         return str(error), error.exit_code

@@ -29,7 +29,8 @@ class Batch:
 class Batches:
     """Endless: an epoch's rows in an order of their own, then the next epoch's.
 
-    `position` counts the rows given; set it to go on elsewhere.
+    `position` counts the rows given; set it to go on elsewhere. With `part` (r, n) it is the r-th
+    of n readers that together read batches of n * `batch` rows; all have the same position.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Batches:
         vocabulary: int,
         *,
         seed: int = 0,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         self.source = source
+        self._part = part
         self.position = 0
         self._shape = (batch, length)
         self._vocabulary = vocabulary
@@ -57,12 +60,14 @@ class Batches:
 
     def next(self) -> Batch:
         ids, targets = np.zeros(self._shape, np.int32), np.empty(self._shape, np.int32)
+        number, count = self._part
+        first = self.position + number * self._shape[0]
         for row in range(self._shape[0]):
-            epoch, index = divmod(self.position, self.source.rows)
+            epoch, index = divmod(first + row, self.source.rows)
             if epoch != self._epoch:
                 self._begin(epoch)
             self.source.fill(int(self._order[index]), self._shift, ids[row], targets[row])
-            self.position += 1
+        self.position += count * self._shape[0]
         check_ids(self.source, ids, targets, self._vocabulary)
         return Batch(ids, targets)
 
@@ -74,15 +79,24 @@ class Batches:
 
 
 def in_order(
-    source: Source, batch: int, length: int, vocabulary: int, count: int | None
+    source: Source,
+    batch: int,
+    length: int,
+    vocabulary: int,
+    count: int | None,
+    part: tuple[int, int] = (0, 1),
 ) -> list[Batch]:
-    """The first `count` batches (None: all) as they stand, the last one filled up with nothing."""
-    wanted = -(-source.rows // batch)
+    """The first `count` batches (None: all) as they stand, the last one filled up with nothing.
+
+    `part` as in Batches.
+    """
+    number_of_part, parts = part
+    wanted = -(-source.rows // (batch * parts))
     batches = []
     for number in range(wanted if count is None else min(count, wanted)):
         ids = np.zeros((batch, length), np.int32)
         targets = np.full((batch, length), IGNORED, np.int32)
-        first = number * batch
+        first = (number * parts + number_of_part) * batch
         for row in range(min(batch, source.rows - first)):
             source.fill(first + row, 0, ids[row], targets[row])
         check_ids(source, ids, targets, vocabulary)

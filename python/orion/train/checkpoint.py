@@ -55,7 +55,7 @@ class Saved:
 
 def save(run: Path, learnt: Learnt, parameters: Parameters, state: Mapping[str, Any]) -> Path:
     """Writes the checkpoint of `state["step"]`; OrionError when the disk has no room for it."""
-    target = run / FOLDER / f"step-{state['step']:08d}"
+    target = place(run, state["step"])
     with parameters.held(), new_directory(target) as new:
         learnt.write(new, parameters.named())
         moments = {
@@ -67,6 +67,10 @@ def save(run: Path, learnt: Learnt, parameters: Parameters, state: Mapping[str, 
         files = {path.name: path.stat().st_size for path in sorted(new.iterdir())}
         write_json(new / STATE, {"format": FORMAT, **state, "files": files})
     return target
+
+
+def place(run: Path, step: int) -> Path:
+    return run / FOLDER / f"step-{step:08d}"
 
 
 def saved(run: Path) -> list[Saved]:

@@ -11,6 +11,7 @@ from ..compile.files import explained, new_directory
 from ..errors import OrionError
 from .json_file import write_json
 from .lora import Lora
+from .metrics import peak_memory
 from .settings import Settings
 from .trainer import Trainer
 
@@ -20,13 +21,16 @@ FINISHED = "model"
 
 def write_settings(trainer: Trainer, chosen: dict[str, Any]) -> None:
     """run.json: what `--resume` needs no telling of."""
-    if trainer.run is None:
-        return
-    path = trainer.run.path / SETTINGS
-    temporary = path.with_name(f".{path.name}.new")
-    with explained(path):
-        write_json(temporary, {**chosen, **trainer.settings.to_json(), **trainer.learnt.to_json()})
-        temporary.replace(path)
+    content = {**chosen, **trainer.settings.to_json(), **trainer.learnt.to_json()}
+
+    def write(run: Path) -> None:
+        path = run / SETTINGS
+        temporary = path.with_name(f".{path.name}.new")
+        with explained(path):
+            write_json(temporary, content)
+            temporary.replace(path)
+
+    trainer.kept.write(write)
 
 
 def settings_of(run: Path) -> dict[str, Any]:
@@ -45,9 +49,9 @@ def settings_of(run: Path) -> dict[str, Any]:
 def finish(trainer: Trainer) -> dict[str, Any]:
     """Writes the model, and says how the run went; `model` is where it lies."""
     counters = trainer.learner.machine.counters()
-    directory = None if trainer.run is None else export(trainer, trainer.run.path / FINISHED)
+    directory = trainer.kept.write(lambda run: str(export(trainer, run / FINISHED)))
     return {
-        "model": None if directory is None else str(directory),
+        "model": directory,
         "steps": trainer.step_done,
         "tokens": trainer.tokens,
         "loss": trainer.divergence.running,
@@ -58,7 +62,7 @@ def finish(trainer: Trainer) -> dict[str, Any]:
         "weight_update": trainer.learner.strategy.name,
         "compiles": counters["compiles"],
         "loaded_programs": counters["loaded_programs"],
-        "peak_memory_bytes": trainer.peak_memory,
+        "peak_memory_bytes": peak_memory(),
     }
 
 

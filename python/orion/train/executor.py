@@ -5,7 +5,7 @@ V vocabulary, S columns of a microbatch (all its tokens). Knows no optimizer and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -61,7 +61,7 @@ class Executor:
         # Parts of gradients that hold something of this step already.
         self._begun: set[tuple[str, int]] = set()
         self._worker = ThreadPoolExecutor(1) if overlaps else None
-        # What is being added up, by the memory it comes from.
+        # What is being added up, by the memory it comes from; and what is told of it.
         self._pending: dict[int, Future[bool]] = {}
         self._is_finite = True
 
@@ -69,15 +69,23 @@ class Executor:
         """A new step: what comes next replaces the gradients."""
         self._begun.clear()
 
-    def run(self, batch: Batch, loss_scale: float, targets: int, number: int = 0) -> Outcome:
+    def run(
+        self,
+        batch: Batch,
+        loss_scale: float,
+        targets: int,
+        number: int = 0,
+        added: Callable[[int], None] | None = None,
+    ) -> Outcome:
         """Adds a microbatch's gradients to the step's: of its loss over `targets`, unscaled.
 
-        `number` is the microbatch's in the run.
+        `number` is the microbatch's in the run. `added` is told the index of each call, in order,
+        once its gradients are added up; it may be on another thread.
         """
         self._is_finite = True
         self._draw_dropouts(number)
         loss, count = 0.0, 0
-        for call in self.plan.calls:
+        for index, call in enumerate(self.plan.calls):
             if isinstance(call, Call):
                 self._evaluate(call)
                 self._accumulate(call, loss_scale)
@@ -88,6 +96,8 @@ class Executor:
             else:
                 self._settle()
                 self._unembed(call, batch, loss_scale)
+            if added:
+                self._tell(added, index)
         self._settle()
         return Outcome(loss, count, self._is_finite and bool(np.isfinite(loss)))
 
@@ -155,6 +165,18 @@ class Executor:
         with memory as view:
             total = rows_from(self.parameters.gradients[slot.key], slot.first_row, view.size)
             return kernels.accumulate(total, view, scale=scale, fresh=fresh)
+
+    def _tell(self, added: Callable[[int], None], index: int) -> None:
+        """After all that waits to be added up."""
+
+        def told() -> bool:
+            added(index)
+            return True
+
+        if self._worker is None:
+            told()
+        else:
+            self._pending[-1 - index] = self._worker.submit(told)
 
     def _settle(self, memory: Memory | None = None) -> None:
         """Waits until this memory (None: all of it) is added up, and may be written again."""

@@ -17,6 +17,7 @@ from .loss_scale import LossScale
 from .machine import DeviceMachine
 from .optimizer import gradient_norm, update
 from .parameters import Parameters
+from .ranks import Overlap, Ranks, make_buckets
 from .settings import Settings
 from .strategy import WAYS, Inputs, StaleWeightsError, Strategy, choose, plan_for
 from .verify import Verifier
@@ -27,7 +28,7 @@ LOSS_SCALE = 2.0**12
 
 @dataclass(frozen=True)
 class Gradients:
-    """Of a step's batches: mean `loss` over the `targets`, norm of all gradients together.
+    """Of a step's batches on all ranks: mean `loss` over the `targets`, norm of all gradients.
 
     `norm` is not finite when one of them is not; then they are good for nothing.
     """
@@ -35,6 +36,7 @@ class Gradients:
     loss: float
     targets: int
     norm: float
+    overlap: Overlap
 
     @property
     def is_finite(self) -> bool:
@@ -47,8 +49,11 @@ class Learner:
     Call `begin` once, after `parameters` have the numbers to go on from.
     """
 
-    def __init__(self, learnt: Learnt, device: Device, sequence: int, settings: Settings) -> None:
+    def __init__(
+        self, learnt: Learnt, device: Device, sequence: int, settings: Settings, ranks: Ranks
+    ) -> None:
         self.learnt, self.device, self.settings = learnt, device, settings
+        self.ranks = ranks
         self.sequence = sequence
         self.machine = DeviceMachine(device)
         self.plan = make_training_plan(
@@ -103,6 +108,7 @@ class Learner:
             dropout=self.learnt.adapters.dropout if self.learnt.adapters else 0.0,
             seed=self.settings.seed,
         )
+        self._buckets = make_buckets(self.parameters.plan, self.parameters.gradients.places)
 
     def _change_to(self, way: str) -> None:
         """Another way from here on; masters and moments stay what they are."""
@@ -118,17 +124,42 @@ class Learner:
     # ---- learning ----
 
     def gradients(self, batches: Sequence[Batch], first: int) -> Gradients:
-        """Of all batches together; `first` is the number of the first one in the run."""
-        targets = max(1, sum(batch.tokens for batch in batches))
+        """Of all batches together; `first` is the number of the first one in the run.
+
+        Ranks sum a stretch of gradients as soon as the last batch has added to it.
+        """
+        targets = self._targets(batches)
+        numbers, last = self._numbers(batches, first), len(batches) - 1
         loss, is_finite = 0.0, True
         self.executor.begin()
-        for number, batch in enumerate(batches, first):
-            outcome = self.executor.run(batch, self.loss_scale.value, targets, number)
+        for index, (number, batch) in enumerate(zip(numbers, batches, strict=True)):
+            outcome = self.executor.run(
+                batch,
+                self.loss_scale.value,
+                targets,
+                number,
+                added=self._sum_bucket if index == last and self.ranks.count > 1 else None,
+            )
             loss += outcome.loss / targets
             is_finite &= outcome.is_finite
+        overlap = self.ranks.finish()
         self.executor.finish()
-        norm = gradient_norm(self.parameters) if is_finite else math.inf
-        return Gradients(loss, targets, norm)
+        loss, overflows = self.ranks.sum([loss, not is_finite])
+        norm = math.inf if overflows else gradient_norm(self.parameters)
+        return Gradients(loss, targets, norm, overlap)
+
+    def _targets(self, batches: Sequence[Batch]) -> int:
+        """Of all ranks' batches."""
+        return max(1, int(self.ranks.sum([sum(batch.tokens for batch in batches)])[0]))
+
+    def _numbers(self, batches: Sequence[Batch], first: int) -> list[int]:
+        """Of these batches among those of all ranks."""
+        count, rank = self.ranks.count, self.ranks.rank
+        return [number * count + rank for number in range(first, first + len(batches))]
+
+    def _sum_bucket(self, call: int) -> None:
+        for stretch in self._buckets.get(call, ()):
+            self.ranks.start(self.parameters.gradients.values[stretch])
 
     def verify(self, step: int, batches: Sequence[Batch], first: int) -> dict[str, Any]:
         """Holds the gradients of `batches` against fp32: what a line of metrics says of them.
@@ -136,8 +167,12 @@ class Learner:
         PartedError beyond the bound.
         """
         if self._verifier is None:
-            self._verifier = Verifier(self.learnt, self.device, self.sequence, self.settings)
-        errors = self._verifier.errors(self.parameters, batches, first)
+            self._verifier = Verifier(
+                self.learnt, self.device, self.sequence, self.settings, self.ranks
+            )
+        errors = self._verifier.errors(
+            self.parameters, batches, self._numbers(batches, first), self._targets(batches)
+        )
         self.gradient_errors.append(errors)
         if step == self.settings.verify:
             verifier, self._verifier = self._verifier, None
@@ -164,7 +199,10 @@ class Learner:
     def loss(self, batches: Sequence[Batch]) -> float:
         """Mean loss a target."""
         outcomes = [self.executor.evaluate(batch) for batch in batches]
-        return sum(o.loss for o in outcomes) / max(1, sum(o.count for o in outcomes))
+        loss, count = self.ranks.sum(
+            [sum(o.loss for o in outcomes), sum(o.count for o in outcomes)]
+        )
+        return loss / max(1, count)
 
     def close(self) -> None:
         """Gives the device its programs back; nothing can be computed afterwards."""

@@ -23,13 +23,17 @@ class Arena:
     """Zeros in one stretch, seen by key in the parameters' stored shapes."""
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        places, end = {}, 0
+        # By key, with what fills up its last cache line.
+        self.places: dict[str, slice] = {}
+        end = 0
         for key, shape in shapes.items():
-            size = int(np.prod(shape))
-            places[key] = slice(end, end + size)
-            end += -(-size // ALIGNED) * ALIGNED
+            first, end = end, end + -(-int(np.prod(shape)) // ALIGNED) * ALIGNED
+            self.places[key] = slice(first, end)
         self.values = np.zeros(end, np.float32)
-        self.views = {key: self.values[places[key]].reshape(shapes[key]) for key in shapes}
+        self.views = {
+            key: self.values[self.places[key]][: int(np.prod(shape))].reshape(shape)
+            for key, shape in shapes.items()
+        }
 
     def __getitem__(self, key: str) -> np.ndarray:
         return self.views[key]

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import OrionError, UsageError
 from .lora import Lora
-from .schedule import SCHEDULES
+from .schedule import SCHEDULES, learning_rate
 
 STRATEGIES = ("auto", "inputs", "reload", "recompile")
 
@@ -20,7 +20,8 @@ class Settings:
 
     `lr_schedule` falls from `learning_rate` to `lr_end` over the iterations after `warmup`.
     `max_seq_length` 0 takes 256, or the model's context where that is less. `loss_scale` 0 chooses
-    one for the device; it is held at 1 where nothing can overflow.
+    one for the device; it is held at 1 where nothing can overflow. `batch_size` is each rank's;
+    `rank_timeout` is in seconds.
     """
 
     iters: int = 1000
@@ -47,6 +48,8 @@ class Settings:
     mask_prompt: bool = False
     weight_update: str = "auto"
     verify: int = 0
+    check_ranks_every: int = 100
+    rank_timeout: int = 300
 
     def __post_init__(self) -> None:
         for name, fits, expected in RULES:
@@ -54,11 +57,23 @@ class Settings:
             if not fits(value):
                 raise UsageError(f"{flag(name)} is {expected}, not {value}.")
 
+    def rate(self, step: int) -> float:
+        """The learning rate of step 1, 2, ... `iters`."""
+        return learning_rate(
+            step,
+            peak=self.learning_rate,
+            end=self.lr_end,
+            schedule=self.lr_schedule,
+            warmup=self.warmup,
+            iters=self.iters,
+            warmup_init=self.warmup_init,
+        )
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-COUNTS = ("iters", "batch_size", "grad_accumulation_steps", "keep")
+COUNTS = ("iters", "batch_size", "grad_accumulation_steps", "keep", "rank_timeout")
 PERIODS = (
     "max_seq_length",
     "steps_per_report",
@@ -66,6 +81,7 @@ PERIODS = (
     "save_every",
     "warmup",
     "verify",
+    "check_ranks_every",
 )
 RULES = (
     *((name, lambda value: value >= 1, "1 or more") for name in COUNTS),

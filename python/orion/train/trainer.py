@@ -14,22 +14,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..data import Batch, Batches, Data, in_order, open_data
+from ..data import Batch, Batches, in_order
 from ..errors import UsageError
 from ..runtime import Device
 from . import checkpoint
 from .checkpoint import Saved
 from .divergence import DivergedError, Divergence
+from .kept import Kept
 from .learner import Gradients, Learner
-from .learnt import AdaptersAlone, Learnt, WholeModel
 from .lora import Lora
-from .metrics import METRICS, MetricsFile, current_memory, peak_memory
-from .rundirectory import RunDirectory
-from .schedule import learning_rate
+from .metrics import current_memory
+from .ranks import LostRankError, Ranks, check_facts, check_parameters, find_ranks
 from .settings import Settings
-from .source import open_source
+from .task import open_task
 
-SEQUENCE = 256
 # Steps in a row that overflow before it is no matter of scale.
 OVERFLOWS_MAX = 20
 
@@ -38,8 +36,10 @@ class Trainer:
     """Everything of one run. `output` receives metrics and checkpoints; None: nothing is kept.
 
     `model` or `preset` as in `open_source`; `resume` takes up the last checkpoint of `output`. With
-    `lora` adapters learn and the model stays.
-    Errors: UsageError for settings, OrionError for data, model, device or checkpoint.
+    `lora` adapters learn and the model stays. `ranks` train together, by default those that
+    `find_ranks` finds: this process alone, unless a launcher of MPI started several.
+    Errors: UsageError for settings, OrionError for data, model, device or checkpoint, RanksError
+    when ranks have different ones.
     """
 
     def __init__(
@@ -54,29 +54,29 @@ class Trainer:
         cache_dir: str | os.PathLike[str] | None = None,
         settings: Settings | None = None,
         lora: Lora | None = None,
+        ranks: Ranks | None = None,
         **options: Any,
     ) -> None:
-        if data is None:
-            raise UsageError("Give a directory of data; `orion data` makes one from text.")
-        self.settings = settings or Settings(**options)
-        self.source = open_source(
-            None if model is None else Path(model),
-            None if preset is None else str(preset),
-            self.settings.seed,
-        )
-        self.sequence = self._sequence_length()
-        self.data = self._open_data(Path(data))
-        files = self.data.tokenizer.files
-        self.learnt: Learnt = (
-            WholeModel(self.source, files)
-            if lora is None
-            else AdaptersAlone(self.source, files, lora, None if model is None else str(model))
-        )
+        self.ranks = find_ranks() if ranks is None else ranks
+        self.settings = self.ranks.together(lambda: settings or Settings(**options))
+        self.ranks.timeout = self.settings.rank_timeout
+        task = self.ranks.together(lambda: open_task(model, preset, data, self.settings, lora))
+        self.learnt, self.data, self.sequence = task.learnt, task.data, task.sequence
         self._closes_device = not isinstance(device, Device)
-        self.device = device if isinstance(device, Device) else Device(device, cache_dir=cache_dir)
-        self.learner = Learner(self.learnt, self.device, self.sequence, self.settings)
+        self.device = self.ranks.together(
+            lambda: (
+                device
+                if isinstance(device, Device)
+                else Device(device, cache_dir=cache_dir, threads=self.ranks.threads)
+            )
+        )
+        kept = {"profile": self.device.profile, "resume": resume, "keeps a run": bool(output)}
+        check_facts(self.ranks, {**task.facts(), **kept})
+        self.learner = self.ranks.together(
+            lambda: Learner(self.learnt, self.device, self.sequence, self.settings, self.ranks)
+        )
         self.notes = self.learner.notes
-        self.notes += self._first_notes()
+        self.notes += task.notes(self.ranks)
         self.divergence = Divergence()
         self.step_done = self.skipped = self.tokens = 0
         self.val_loss: float | None = None
@@ -86,37 +86,18 @@ class Trainer:
             self.sequence,
             self.learner.plan.vocabulary,
             seed=self.settings.seed,
+            part=self._part,
         )
-        self.run = None if output is None else RunDirectory(Path(output), resume=resume)
-        self._begin(self.run.resumed if self.run else None)
+        self.kept = Kept(None if output is None else Path(output), self.ranks, resume=resume)
+        self.ranks.together(lambda: self._begin(self.kept.resumed))
+        check_parameters(self.ranks, self.learner.parameters, self.step_done)
         self._validation: list[Batch] | None = None
-        self._metrics: MetricsFile | None = None
         self._overflows = 0
+        self._is_asked_to_stop = False
 
-    def _sequence_length(self) -> int:
-        context = int(self.source.config.context)
-        asked = self.settings.max_seq_length or min(SEQUENCE, context)
-        if asked > context:
-            raise UsageError(
-                f"--max-seq-length {asked} is beyond the model's context of {context} tokens."
-            )
-        return asked
-
-    def _open_data(self, directory: Path) -> Data:
-        return open_data(
-            directory,
-            self.sequence,
-            int(self.source.config.vocabulary),
-            self.source.tokenizer,
-            mask_prompt=self.settings.mask_prompt,
-        )
-
-    def _first_notes(self) -> list[str]:
-        """What a user should know before it starts."""
-        notes = list(self.data.notes)
-        if self.data.valid is None:
-            notes.append(f"{self.data.directory}: holds no valid.*, so nothing is validated")
-        return notes
+    @property
+    def _part(self) -> tuple[int, int]:
+        return self.ranks.rank, self.ranks.count
 
     def _begin(self, resumed: Saved | None) -> None:
         asked = self.settings.weight_update
@@ -142,7 +123,7 @@ class Trainer:
         verified = {}
         if self.step_done <= self.settings.verify and found.is_finite:
             verified = learner.verify(self.step_done, batches, first)
-        rate = self.learning_rate(self.step_done)
+        rate = self.settings.rate(self.step_done)
         update_begun = time.perf_counter()
         if found.is_finite:
             self._overflows = 0
@@ -172,20 +153,9 @@ class Trainer:
             "epoch": self.batches.epoch,
             "memory_bytes": current_memory(),
             "weight_update": learner.strategy.name,
+            **self.ranks.metrics(found.overlap),
             **verified,
         }
-
-    def learning_rate(self, step: int) -> float:
-        settings = self.settings
-        return learning_rate(
-            step,
-            peak=settings.learning_rate,
-            end=settings.lr_end,
-            schedule=settings.lr_schedule,
-            warmup=settings.warmup,
-            iters=settings.iters,
-            warmup_init=settings.warmup_init,
-        )
 
     def _skip(self, found: Gradients) -> None:
         """Gradients that overflowed change nothing."""
@@ -201,36 +171,50 @@ class Trainer:
     def _stop_if(self, fault: str | None) -> None:
         if fault is None:
             return
-        kept = checkpoint.directories(self.run.path)[-1:] if self.run else []
-        where = (
-            f"the last good checkpoint is {kept[0]}" if kept else "no checkpoint was saved before"
-        )
         raise DivergedError(
             f"step {self.step_done}: the run diverged: {fault}. Try a learning rate of"
             f" {self.settings.learning_rate / 10:.3g}, more --warmup, or a smaller --grad-clip;"
-            f" {where}."
+            f" {self.kept.last_saved()}."
         )
 
     # ---- the loop ----
 
     def steps(self) -> Iterator[dict[str, Any]]:
-        """Steps up to `iters`, evaluated, written and saved as the settings say."""
-        settings = self.settings
-        self._metrics = MetricsFile(self.run.path / METRICS, self.step_done) if self.run else None
+        """Steps up to `iters`, evaluated, written and saved as the settings say.
+
+        LostRankError when a rank that trains along is gone.
+        """
+        self.kept.begin_metrics(self.step_done)
         try:
-            while self.step_done < settings.iters:
+            while self.step_done < self.settings.iters:
                 line = self.step()
-                step, last = self.step_done, self.step_done == settings.iters
-                if is_due(step, settings.steps_per_eval, last) and self.data.valid is not None:
-                    self.val_loss = line["val_loss"] = self.evaluate()
-                if self._metrics:
-                    self._metrics.add(line)
-                if is_due(step, settings.save_every, last):
-                    self.save()
+                self._conclude(line)
                 yield line
+                if self.ranks.any(self._is_asked_to_stop):
+                    return
+        except LostRankError as error:
+            raise LostRankError(
+                f"step {self.step_done + 1}: {error}; {self.kept.last_saved()}, and --resume goes"
+                " on from there with any number of ranks"
+            ) from None
         finally:
-            if self._metrics:
-                self._metrics.close()
+            self.kept.end_metrics()
+
+    def _conclude(self, line: dict[str, Any]) -> None:
+        """What is due after a step."""
+        settings, step = self.settings, self.step_done
+        last = step == settings.iters
+        if is_due(step, settings.steps_per_eval, last) and self.data.valid is not None:
+            self.val_loss = line["val_loss"] = self.evaluate()
+        self.kept.add_metrics(line)
+        if is_due(step, settings.check_ranks_every, last):
+            check_parameters(self.ranks, self.learner.parameters, step)
+        if is_due(step, settings.save_every, last):
+            self.save()
+
+    def stop(self) -> None:
+        """`steps` ends after the step that is under way, on all ranks."""
+        self._is_asked_to_stop = True
 
     def evaluate(self) -> float:
         """Mean loss a target over `val_batches` batches (-1: all) of the validation data."""
@@ -245,6 +229,7 @@ class Trainer:
                 self.sequence,
                 self.learner.plan.vocabulary,
                 None if count < 0 else max(1, count),
+                part=self._part,
             )
         return self.learner.loss(self._validation)
 
@@ -252,14 +237,11 @@ class Trainer:
 
     def save(self) -> Path | None:
         """The checkpoint written; None where nothing is kept, or the run is doubtful."""
-        if self.run is None or self.divergence.is_doubtful:
+        if self.divergence.is_doubtful:
             return None
-        target = self.run.path / checkpoint.FOLDER / f"step-{self.step_done:08d}"
-        if target.is_dir():
-            return target
-        path = checkpoint.save(self.run.path, self.learnt, self.learner.parameters, self.state())
-        checkpoint.prune(self.run.path, self.settings.keep)
-        return path
+        parameters = self.learner.parameters
+        check_parameters(self.ranks, parameters, self.step_done)
+        return self.kept.save(self.learnt, parameters, self.state(), self.settings.keep)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -269,6 +251,7 @@ class Trainer:
             "position": self.batches.position,
             "divergence": self.divergence.to_json(),
             "val_loss": self.val_loss,
+            "ranks": self.ranks.count,
             "device": self.device.name,
             "profile": self.device.profile,
             "sequence": self.sequence,
@@ -285,16 +268,17 @@ class Trainer:
         self.val_loss = state["val_loss"]
         self.learner.load(state)
         self.notes.append(f"resumed after step {self.step_done}")
-
-    @property
-    def peak_memory(self) -> int:
-        return peak_memory()
+        before = state.get("ranks", 1)
+        if before != self.ranks.count:
+            self.notes.append(
+                f"{before} ranks trained before, now {self.ranks.count}; --batch-size is each"
+                " rank's"
+            )
 
     def close(self) -> None:
         """Gives the device its programs back, and the run's directory to whoever wants it."""
         self.learner.close()
-        if self.run:
-            self.run.close()
+        self.kept.close()
         if self._closes_device:
             self.device.close()
 

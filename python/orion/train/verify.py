@@ -15,6 +15,7 @@ from .executor import Executor
 from .learnt import Learnt
 from .machine import DeviceMachine, Machine, NumpyMachine
 from .parameters import Parameters
+from .ranks import Ranks
 from .settings import Settings
 from .strategy import Inputs
 
@@ -33,7 +34,10 @@ class PartedError(OrionError):
 class Verifier:
     """Computes a step's gradients a second time, from the same masters and batches."""
 
-    def __init__(self, learnt: Learnt, device: Device, sequence: int, settings: Settings) -> None:
+    def __init__(
+        self, learnt: Learnt, device: Device, sequence: int, settings: Settings, ranks: Ranks
+    ) -> None:
+        self._ranks = ranks
         source = learnt.source
         is_fp32 = profile(device.profile)["arithmetic"]["storage"] == "declared"
         self.bound = BOUND_FP32 if is_fp32 else BOUND_FP16
@@ -60,20 +64,21 @@ class Verifier:
         )
 
     def errors(
-        self, parameters: Parameters, batches: Sequence[Batch], first: int
+        self, parameters: Parameters, batches: Sequence[Batch], numbers: Sequence[int], targets: int
     ) -> dict[str, float]:
         """Of each parameter's gradient, relative; `parameters` still have what made it.
 
-        `first` is the number of the first batch in the run.
+        `numbers` are the batches' in the run, `targets` those of all ranks' batches.
         """
         with parameters.held():
             self._parameters.load(parameters.named())
         self._strategy.write_all(self._parameters)
         self._executor.begin()
-        targets = max(1, sum(batch.tokens for batch in batches))
-        for number, batch in enumerate(batches, first):
+        for number, batch in zip(numbers, batches, strict=True):
             self._executor.run(batch, 1.0, targets, number)
         self._executor.finish()
+        self._ranks.start(self._parameters.gradients.values)
+        self._ranks.finish()
         found = parameters.named(parameters.gradients)
         return relative_errors(found, self._parameters.named(self._parameters.gradients))
 

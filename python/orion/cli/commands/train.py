@@ -3,11 +3,15 @@
 import argparse
 import json
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orion.cli import options
+
+if TYPE_CHECKING:
+    from orion.train import Ranks
 
 # Flags of the settings: name, type, what it says in --help.
 FLAGS: tuple[tuple[str, type, str], ...] = (
@@ -33,6 +37,8 @@ FLAGS: tuple[tuple[str, type, str], ...] = (
     ("keep", int, "checkpoints to keep beside the best (default: 2)"),
     ("weight-update", str, "auto, inputs, reload or recompile (default: auto)"),
     ("verify", int, "check the gradients of the first N steps against fp32 (default: 0)"),
+    ("check-ranks-every", int, "steps between comparisons of ranks' parameters (default: 100)"),
+    ("rank-timeout", int, "seconds to wait for another rank (default: 300)"),
 )
 # Of `orion lora` alone.
 ADAPTER_FLAGS: tuple[tuple[str, type, str], ...] = (
@@ -72,6 +78,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask-prompt", action="store_true", default=None, help="learn completions, not prompts"
     )
+    parser.add_argument(
+        "--distributed",
+        action="store_true",
+        help="train with the other processes of MPI's world, where its launcher is not known",
+    )
     options.add_device(parser)
     # What the command line does not say may stand in the configuration.
     parser.set_defaults(device=None)
@@ -93,18 +104,38 @@ def run(arguments: argparse.Namespace) -> int:
 
 def train(arguments: argparse.Namespace, *, with_adapters: bool) -> int:
     """The run, of the whole model or of adapters beside it, and the exit code."""
-    from orion.cli.screen import say, say_device, working
+    from orion.cli.main import explain
+    from orion.train import DivergedError, PartedError, find_ranks
+
+    with find_ranks(arguments.distributed) as ranks:
+        try:
+            return train_with(ranks, arguments, with_adapters=with_adapters)
+        except KeyboardInterrupt as error:
+            ranks.leave(error, "interrupted", 128 + signal.SIGINT, common=False)
+            raise
+        except Exception as error:
+            common = isinstance(error, (DivergedError, PartedError))
+            ranks.leave(error, *explain(error), common=common)
+            raise
+
+
+def train_with(ranks: "Ranks", arguments: argparse.Namespace, *, with_adapters: bool) -> int:
+    from orion.cli.screen import say_device, working
     from orion.runtime import Device
     from orion.train import Lora, Trainer, finish, write_settings
     from orion.train.progress import Progress
 
+    say = teller(ranks)
     flags = FLAGS + (ADAPTER_FLAGS if with_adapters else ())
-    chosen, settings = gathered(arguments, flags)
+    chosen, settings = ranks.together(lambda: gathered(arguments, flags))
     adapters = {name: chosen[name] for name in names_of(ADAPTER_FLAGS) if name in chosen}
     output = Path(chosen.get("adapter_path") or OUTPUT)
     asked = str(chosen.get("device") or "auto")
-    device = Device(asked, cache_dir=arguments.cache_dir)
-    say_device(device, asked)
+    device = ranks.together(
+        lambda: Device(asked, cache_dir=arguments.cache_dir, threads=ranks.threads)
+    )
+    if ranks.rank == 0:
+        say_device(device, asked)
     with working("Preparing"):
         trainer = Trainer(
             chosen.get("model"),
@@ -115,17 +146,15 @@ def train(arguments: argparse.Namespace, *, with_adapters: bool) -> int:
             device=device,
             settings=settings,
             lora=Lora(**adapters) if with_adapters else None,
+            ranks=ranks,
         )
     with trainer:
         write_settings(trainer, {name: str(chosen[name]) for name in KEPT if chosen.get(name)})
         progress = Progress(trainer, say)
-        interrupt = Interrupt()
-        with interrupt, progress.shown():
+        with Interrupt(trainer.stop), progress.shown():
             for line in trainer.steps():
                 progress.note(line)
-                if interrupt.came:
-                    break
-        if interrupt.came and trainer.step_done < trainer.settings.iters:
+        if trainer.step_done < trainer.settings.iters:
             saved = trainer.save()
             state = "which is saved" if saved else "whose loss is too high to be worth saving"
             say(
@@ -134,16 +163,22 @@ def train(arguments: argparse.Namespace, *, with_adapters: bool) -> int:
             )
             return 128 + signal.SIGINT
         if trainer.learner.gradient_errors:
-            print_verified(trainer.learner.gradient_errors)
+            print_verified(trainer.learner.gradient_errors, say)
         report = finish(trainer)
-    print(json.dumps(report) if arguments.json else report["model"])
+    if ranks.rank == 0:
+        print(json.dumps(report) if arguments.json else report["model"])
     return 0
 
 
-def print_verified(steps: list[dict[str, float]]) -> None:
-    """The largest error of each parameter, the worst ones first."""
+def teller(ranks: "Ranks") -> Callable[[str], None]:
+    """The first rank speaks for all."""
     from orion.cli.screen import say
 
+    return say if ranks.rank == 0 else lambda _message: None
+
+
+def print_verified(steps: list[dict[str, float]], say: Callable[[str], None]) -> None:
+    """The largest error of each parameter, the worst ones first."""
     worst = {key: max(errors[key] for errors in steps) for key in steps[0]}
     say(f"gradients of {len(steps)} steps against fp32, relative L2 error at most:")
     for key in sorted(worst, key=worst.__getitem__, reverse=True):
@@ -151,22 +186,29 @@ def print_verified(steps: list[dict[str, float]]) -> None:
 
 
 class Interrupt:
-    """The first Ctrl-C lets the step end; the second one ends it."""
+    """The first Ctrl-C lets the step end; the second one ends it. So does SIGUSR1, which launchers
+    pass on to every rank.
+    """
 
-    def __init__(self) -> None:
-        self.came = False
+    SIGNALS = (signal.SIGINT, signal.SIGUSR1)
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self._came = False
 
     def __enter__(self) -> "Interrupt":
-        self._before = signal.signal(signal.SIGINT, self._note)
+        self._before = [signal.signal(number, self._note) for number in self.SIGNALS]
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, before in zip(self.SIGNALS, self._before, strict=True):
+            signal.signal(number, before)
 
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
-        if self.came:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if self._came and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.came = True
+        self._came = True
+        self._stop()
 
 
 def gathered(
