@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from orion.train.metrics import METRICS, MetricsFile
-from orion.train.plot import names, smoothed
+from orion.train.plot import names, says_something, shortened, smoothed
 
 Orion = Callable[..., SimpleNamespace]
 
@@ -49,8 +49,22 @@ def test_without_a_run(orion: Orion, tmp_path: Path) -> None:
     assert done.code == 2 and "more labels than runs" in done.err
 
 
-def test_names_differ_and_means_look_back() -> None:
+def test_names_differ_and_lines_are_smooth() -> None:
     assert names(["x/a", "x/b/metrics.jsonl"], ["first"]) == ["first", "b"]
     assert names(["x/run", "y/run"], []) == ["x/run", "y/run"]
-    assert smoothed([1.0, 2.0, 3.0]) == [1.0, 2.0, 3.0]
-    assert smoothed([1.0] * 150 + [3.0] * 150)[150] == pytest.approx(5 / 3)
+    assert smoothed([1.0, 2.0, 9.0, 3.0, 4.0, 5.0]) == [2.0, 2.5, 3.0, 4.0, 4.5, 4.0]
+    assert smoothed([1.0] * 250 + [3.0] * 250)[249:251] == [1.0, 3.0]
+
+
+def test_panels_that_say_nothing_are_left_out() -> None:
+    steady, moving = [{"loss_scale": 1.0}] * 3, [{"loss_scale": 1.0}, {"loss_scale": 2.0}]
+    assert not says_something("loss_scale", [steady, steady])
+    assert says_something("loss_scale", [steady, moving])
+    # A constant learning rate is worth a look.
+    assert says_something("learning_rate", [[{"learning_rate": 1.0}]])
+    assert not says_something("grad_norm", [steady])
+
+
+def test_long_names_are_shortened() -> None:
+    assert shortened("cpu") == "cpu"
+    assert shortened("x" * 60) == "x" * 47 + "…"

@@ -1,23 +1,34 @@
-"""Runs as a picture: loss, learning rate, loss scale and throughput by step."""
+"""Runs as a picture: loss, learning rate, gradients, throughput and loss scale by step."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from ..errors import OrionError
 from .metrics import METRICS, read_metrics
 
-# What a panel shows: key of the metrics, title, whether its axis is logarithmic.
+# What a panel shows: key of the metrics, title, base of a logarithmic axis (0: from zero on).
 PANELS = (
-    ("loss", "loss (nats a token)", False),
-    ("learning_rate", "learning rate", False),
-    ("loss_scale", "loss scale", True),
-    ("tokens_per_s", "tokens a second", False),
+    ("loss", "loss (nats a token)", None),
+    ("learning_rate", "learning rate", 0),
+    ("grad_norm", "gradient norm", 10),
+    ("tokens_per_s", "tokens a second", 0),
+    ("loss_scale", "loss scale", 2),
 )
-# Steps that a smoothed line looks back over, as a share of the run.
-SMOOTHED = 0.01
+# Panels that say nothing of runs in which their numbers never change.
+MAY_BE_DULL = ("loss_scale",)
+# These jump from step to step: a smoothed line over a faint one.
+NOISY = ("loss", "grad_norm", "tokens_per_s")
+# Steps that a smoothed line looks at: a share of the run, and at least some.
+SMOOTHED, SMOOTHED_MIN = 0.02, 5
+# Runs that agree are seen as lines upon wider ones.
+WIDTHS = (2.6, 1.7, 1.0)
+LABEL_LENGTH = 48
+
+Lines = Sequence[dict[str, Any]]
 
 
 def plot(runs: Sequence[str | Path], output: str | Path, labels: Sequence[str] = ()) -> Path:
@@ -30,19 +41,24 @@ def plot(runs: Sequence[str | Path], output: str | Path, labels: Sequence[str] =
     from matplotlib import pyplot
 
     rows = {name: read_metrics(run) for name, run in zip(names(runs, labels), runs, strict=True)}
-    figure, axes = pyplot.subplots(2, 2, figsize=(11, 7), layout="constrained")
-    for (key, title, is_logarithmic), panel in zip(PANELS, axes.flat, strict=True):
-        for color, (name, lines) in enumerate(rows.items()):
-            draw(panel, key, name, lines, f"C{color}")
-        panel.set_title(title, fontsize=10)
-        panel.set_xlabel("step", fontsize=9)
-        panel.grid(alpha=0.25)
-        panel.margins(x=0.01)
-        if is_logarithmic:
-            panel.set_yscale("log", base=2)
+    shown = [row for row in PANELS if says_something(row[0], list(rows.values()))]
+    height = -(-len(shown) // 2)
+    figure, axes = pyplot.subplots(
+        height, 2, figsize=(11, 3.3 * height + 0.6), layout="constrained", squeeze=False
+    )
+    for panel in axes.flat[len(shown) :]:
+        panel.set_axis_off()
+    widths = WIDTHS if len(rows) > 1 else WIDTHS[1:]
+    for (key, title, base), panel in zip(shown, axes.flat, strict=False):
+        for number, (name, lines) in enumerate(rows.items()):
+            look = {"color": f"C{number}", "linewidth": widths[min(number, len(widths) - 1)]}
+            draw(panel, key, lines, shortened(name), look)
+        finish(panel, key, title, base)
     handles, texts = axes.flat[0].get_legend_handles_labels()
-    if len(rows) > 1 or len(texts) > 1:
-        axes.flat[0].legend(handles, texts, fontsize=9)
+    if handles:
+        figure.legend(
+            handles, texts, loc="outside lower center", ncols=2, fontsize=9, frameon=False
+        )
     target = Path(output)
     try:
         figure.savefig(target, dpi=120, format="png")
@@ -53,37 +69,53 @@ def plot(runs: Sequence[str | Path], output: str | Path, labels: Sequence[str] =
     return target
 
 
-def draw(panel: Any, key: str, name: str, lines: list[dict[str, Any]], color: str) -> None:
+def says_something(key: str, runs: Sequence[Lines]) -> bool:
+    found = [{line[key] for line in lines if line.get(key) is not None} for lines in runs]
+    return any(found) and (key not in MAY_BE_DULL or any(len(values) > 1 for values in found))
+
+
+def draw(panel: Any, key: str, lines: Lines, name: str, look: dict[str, Any]) -> None:
     found = [(line["step"], line[key]) for line in lines if line.get(key) is not None]
     if not found:
         return
     steps, values = zip(*found, strict=True)
-    if key not in ("loss", "tokens_per_s"):
-        panel.plot(steps, values, color=color, linewidth=1.5, label=name)
-        return
-    panel.plot(steps, values, color=color, linewidth=0.6, alpha=0.3)
-    panel.plot(steps, smoothed(values), color=color, linewidth=1.5, label=name)
+    if key in NOISY:
+        panel.plot(steps, values, **{**look, "linewidth": 0.6}, alpha=0.35)
+        values = smoothed(values)
+    panel.plot(steps, values, label=name, **look)
     judged = [(line["step"], line["val_loss"]) for line in lines if line.get("val_loss")]
     if key == "loss" and judged:
         at, losses = zip(*judged, strict=True)
-        panel.plot(
-            at,
-            losses,
-            color=color,
-            marker="o",
-            markersize=4,
-            linestyle="--",
-            linewidth=1,
-            label=f"{name}, validation",
-        )
+        dots = {"marker": "o", "markersize": 4, "linestyle": "--"}
+        panel.plot(at, losses, label=f"{name}, validation", **{**look, "linewidth": 1}, **dots)
+
+
+def finish(panel: Any, key: str, title: str, base: int | None) -> None:
+    """Its axes and title."""
+    from matplotlib.ticker import EngFormatter, StrMethodFormatter
+
+    panel.set_title(title, fontsize=10, loc="left", fontweight="bold")
+    panel.set_xlabel("step", fontsize=9)
+    panel.tick_params(labelsize=9)
+    panel.grid(alpha=0.25)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.margins(x=0.01)
+    if base:
+        panel.set_yscale("log", base=base)
+    elif base is not None:
+        panel.set_ylim(bottom=0)
+        form = EngFormatter(sep="") if key == "tokens_per_s" else StrMethodFormatter("{x:g}")
+        panel.yaxis.set_major_formatter(form)
+
+
+def shortened(name: str) -> str:
+    return name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}…"
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
-    """Means over the steps before, as many as a hundredth of the run."""
-    width = max(1, round(len(values) * SMOOTHED))
-    return [
-        sum(values[max(0, i + 1 - width) : i + 1]) / min(width, i + 1) for i in range(len(values))
-    ]
+    """Medians of the values around each: a step out of line moves none, and nothing lags."""
+    half = max(SMOOTHED_MIN, round(len(values) * SMOOTHED)) // 2
+    return [median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))]
 
 
 def names(runs: Sequence[str | Path], labels: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Draw loss, learning rate, scale and throughput of one or several runs as a PNG."""
+"""Draw loss, learning rate, gradients and throughput of one or several runs as a PNG."""
 
 import argparse
 from pathlib import Path
