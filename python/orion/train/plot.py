@@ -81,8 +81,8 @@ def draw(panel: Any, key: str, lines: Lines, name: str, look: dict[str, Any]) ->
     steps, values = zip(*found, strict=True)
     if key in NOISY:
         panel.plot(steps, values, **{**look, "linewidth": 0.6}, alpha=0.35)
-        values = smoothed(values)
-    panel.plot(steps, values, label=name, **look)
+    line = smoothed(values) if key in NOISY else values
+    panel.plot(steps, line, label=name, **look)
     judged = [(line["step"], line["val_loss"]) for line in lines if line.get("val_loss")]
     if key == "loss" and judged:
         at, losses = zip(*judged, strict=True)
