@@ -28,9 +28,11 @@ typedef struct {
   orion_tile_weights type;
   const float *x;  // x[k * x_term + s * x_column]
   size_t x_term, x_column;
-  float *sums;  // panel p, column s, channel c at p * sums_panel + s * 16 + c
-  size_t sums_panel;
-  bool fresh;  // start from 0 instead of reading `sums`
+  float *sums;  // panel p, column s, channel c at p * sums_panel + s * sums_column + c
+  size_t sums_panel, sums_column;
+  bool fresh;               // start from 0 instead of reading `sums`
+  orion_rounding rounding;  // of what is written; `mac_limit` as orion_panel_store's
+  float mac_limit;
 } orion_tile;
 
 // Writes the finished sums of some panels.

@@ -93,7 +93,7 @@ void *orion_scratch(int slot, size_t bytes) {
   if (thread_scratch->bytes[slot] < bytes) {
     const size_t rounded = orion_ceil_div(bytes, 4096) * 4096;
     free(thread_scratch->memory[slot]);
-    thread_scratch->memory[slot] = must(aligned_alloc(4096, rounded), rounded);
+    thread_scratch->memory[slot] = must(orion_allocate(rounded), rounded);
     thread_scratch->bytes[slot] = rounded;
   }
   return thread_scratch->memory[slot];

@@ -6,21 +6,32 @@ typedef struct {
   orion_product product;  // of the first operands; each batch index moves it
   bool swapped;
   orion_product_plan plan;
+  size_t column_step, column_blocks;  // of tasks that take all channels
 } matmul_job;
 
-static void matmul_task(void *context, size_t index) {
-  const matmul_job *job = context;
+static orion_product product_at(const matmul_job *job, size_t batch) {
   const orion_matmul_args *args = job->args;
-  const size_t tasks = job->plan.panel_blocks * job->plan.column_blocks;
-  const size_t batch = index / tasks;
   const float *a = args->a + args->a_offsets[batch], *b = args->b + args->b_offsets[batch];
   orion_product product = job->product;
-  if (args->batch > 1) {
-    product.weights = job->swapped ? a : b;
-    product.x = job->swapped ? b : a;
-  }
+  product.weights = job->swapped ? a : b;
+  product.x = job->swapped ? b : a;
   product.y = args->c + args->c_offsets[batch];
+  return product;
+}
+
+static void part_task(void *context, size_t index) {
+  const matmul_job *job = context;
+  const size_t tasks = job->plan.panel_blocks * job->plan.column_blocks;
+  const orion_product product = product_at(job, index / tasks);
   orion_product_task(&product, &job->plan, index % tasks);
+}
+
+static void columns_task(void *context, size_t index) {
+  const matmul_job *job = context;
+  const orion_product product = product_at(job, index / job->column_blocks);
+  const size_t column = index % job->column_blocks * job->column_step;
+  const size_t columns = orion_min(job->column_step, product.columns - column);
+  orion_product_run_columns(&product, column, columns);
 }
 
 // Columns of b in panels, rows of a as columns.
@@ -62,13 +73,16 @@ void orion_matmul(const orion_matmul_args *args) {
   job.product.kind = WEIGHTS_STRIDED;
   job.product.rounding = args->rounding;
   job.product.mac_limit = args->mac_limit;
+  if (args->batch == 1 && orion_product_fits_blocks(&job.product)) {
+    const orion_product product = product_at(&job, 0);
+    return orion_product_blocks(&product);
+  }
   job.plan = orion_plan_product(&job.product, args->batch);
-  if (args->batch == 1) {
-    const float *a = args->a + args->a_offsets[0], *b = args->b + args->b_offsets[0];
-    job.product.weights = swapped ? a : b;
-    job.product.x = swapped ? b : a;
-    orion_product_pack(&job.product, &job.plan);
+  if (orion_product_fits_task(&job.product)) {
+    job.column_step = orion_product_task_columns(&job.product, args->batch);
+    job.column_blocks = orion_ceil_div(job.product.columns, job.column_step);
+    return orion_run_tasks(args->batch * job.column_blocks, job.plan.work, columns_task, &job);
   }
   const size_t tasks = job.plan.panel_blocks * job.plan.column_blocks;
-  orion_run_tasks(args->batch * tasks, job.plan.work, matmul_task, &job);
+  orion_run_tasks(args->batch * tasks, job.plan.work, part_task, &job);
 }

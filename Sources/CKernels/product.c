@@ -150,10 +150,6 @@ typedef struct {
 
 static tiled find_tiles(const orion_kernels *kernels, const orion_product *product,
                         orion_product_part part, size_t first, size_t terms) {
-  if (product->x_tiles) {
-    const float *start = product->x + part.column * product->terms;
-    return (tiled){.start = start, .step = product->terms, .packed = true};
-  }
   const float *x = product->x + first * product->x_term + part.column * product->x_column;
   const size_t term = product->x_term, column = product->x_column;
   const bool many = part.panels > 2 * kernels->tile_panels;
@@ -173,7 +169,8 @@ static void add_block(const orion_kernels *kernels, const orion_product *product
   size_t together = panels_together(kernels, part.columns);
   for (size_t p = 0; p < part.panels; p += together) {
     if (together > part.panels - p) together = 1;
-    orion_tile tile = {.terms = terms, .panels = together, .fresh = fresh};
+    orion_tile tile = {
+        .terms = terms, .panels = together, .fresh = fresh, .sums_column = PANEL};
     find_panels(kernels, product, part.panel + p, first, tiles == 1, &tile);
     tile.sums_panel = part.columns * PANEL;
     const ahead wanted =
@@ -186,7 +183,6 @@ static void add_block(const orion_kernels *kernels, const orion_product *product
       const size_t start = t * TILE_COLUMNS;
       tile.columns = orion_min(TILE_COLUMNS, part.columns - start);
       tile.x = x.start + start * x.step;
-      if (product->x_tiles) tile.x += first * tile.columns;
       tile.x_term = x.packed ? tile.columns : x.x_term;
       tile.x_column = x.packed ? 1 : x.x_column;
       tile.sums = sums + (p * part.columns + start) * PANEL;

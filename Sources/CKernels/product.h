@@ -23,7 +23,6 @@ typedef struct {
   size_t channel_step, term_step;  // of strided weights, in elements
   const float *x;                  // x[k * x_term + s * x_column]
   size_t x_term, x_column;
-  bool x_tiles;  // instead: as pack_tiles packs all columns and all terms
   const float *scales, *bias;      // or NULL
   float *y;  // y[c * y_channel + s * y_column]
   size_t y_channel, y_column;
@@ -46,9 +45,6 @@ typedef struct {
 
 // `products`: how many of this shape will run together.
 orion_product_plan orion_plan_product(const orion_product *product, size_t products);
-// Packs, where several tasks would each pack it, an operand once for all of them, into memory of the
-// calling thread that the next call overwrites.
-void orion_product_pack(orion_product *product, const orion_product_plan *plan);
 // Channels of the group that panel number `panel`, one of its first, belongs to: all but the last group have
 // PANELS_MAX panels.
 static inline size_t orion_group_width(size_t channels, size_t panel) {
@@ -56,6 +52,14 @@ static inline size_t orion_group_width(size_t channels, size_t panel) {
   return orion_min(PANELS_MAX, orion_ceil_div(channels, PANEL) - first) * PANEL;
 }
 
+// Whether orion_product_blocks takes it, which then computes the whole product on the pool.
+bool orion_product_fits_blocks(const orion_product *product);
+void orion_product_blocks(const orion_product *product);
+// Whether a task of its own may take it, or some of its columns, whose number is the second's result
+// when `products` of this shape will run together.
+bool orion_product_fits_task(const orion_product *product);
+size_t orion_product_task_columns(const orion_product *product, size_t products);
+void orion_product_run_columns(const orion_product *product, size_t column, size_t columns);
 // Runs task `index` of panel_blocks * column_blocks.
 void orion_product_task(const orion_product *product, const orion_product_plan *plan, size_t index);
 

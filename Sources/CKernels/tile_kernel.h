@@ -5,6 +5,16 @@
 #define ORION_TILE_KERNEL_H
 #include "vector.h"
 
+// ---- finished sums ----
+
+INLINE float8 finish8(float8 value, orion_rounding rounding, float limit) {
+  if (rounding == ORION_ROUND_NONE) return value;
+  const float8 rounded = round_half8(value);
+  if (rounding == ORION_ROUND_F16) return rounded;
+  const uint8 infinite = ((uint8)rounded & 0x80000000u) | 0x7f800000;
+  return select8(abs8(rounded) >= limit, (float8)infinite, rounded);
+}
+
 // ---- the tile ----
 
 // Weights that are read once are asked for this far ahead: the processor's own prefetching lags behind.
@@ -29,6 +39,10 @@ INLINE panel16 panel_weights(const orion_tile_weights type, const char *weights)
 }
 INLINE panel16 panel_fma(panel16 weights, float x, panel16 sum) {
   return (panel16){fma16(weights.all, all16(x), sum.all)};
+}
+INLINE panel16 panel_finish(panel16 sum, orion_rounding rounding, float limit) {
+  const float16 rounded = round_half16(sum.all);
+  return (panel16){rounding == ORION_ROUND_F16 ? rounded : overflow16(rounded, limit)};
 }
 #else
 typedef struct {
@@ -55,6 +69,9 @@ INLINE panel16 panel_fma(panel16 weights, float x, panel16 sum) {
   const float8 value = all8(x);
   return (panel16){fma8(weights.low, value, sum.low), fma8(weights.high, value, sum.high)};
 }
+INLINE panel16 panel_finish(panel16 sum, orion_rounding rounding, float limit) {
+  return (panel16){finish8(sum.low, rounding, limit), finish8(sum.high, rounding, limit)};
+}
 #endif
 
 // Asks for the term of a group of panels that is wanted some terms later.
@@ -72,7 +89,8 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
   for (int p = 0; p < panels; p++) {
 #pragma clang loop unroll(full)
     for (int s = 0; s < columns; s++) {
-      const float *start = tile->sums + (size_t)p * tile->sums_panel + (size_t)s * PANEL;
+      const float *start =
+          tile->sums + (size_t)p * tile->sums_panel + (size_t)s * tile->sums_column;
       sums[p][s] = tile->fresh ? panel_zero() : panel_load(start);
     }
   }
@@ -105,7 +123,11 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
   for (int p = 0; p < panels; p++) {
 #pragma clang loop unroll(full)
     for (int s = 0; s < columns; s++) {
-      panel_store(tile->sums + (size_t)p * tile->sums_panel + (size_t)s * PANEL, sums[p][s]);
+      float *target = tile->sums + (size_t)p * tile->sums_panel + (size_t)s * tile->sums_column;
+      if (tile->rounding != ORION_ROUND_NONE) {
+        sums[p][s] = panel_finish(sums[p][s], tile->rounding, tile->mac_limit);
+      }
+      panel_store(target, sums[p][s]);
     }
   }
 }
@@ -245,11 +267,16 @@ static void pack_panels(const float *source, size_t channel_step, size_t term_st
   }
 }
 
-// One tile of columns that are dense along the terms: squares are turned.
+// One tile of columns that are dense along the terms: squares are turned. Meanwhile memory brings
+// the next tile, whose start the processor cannot foresee.
 static void turn_tile(const float *x, size_t x_column, size_t terms, float *target) {
   size_t k = 0;
   for (; k + 8 <= terms; k += 8) {
     float8 rows[8] = {0};
+#pragma clang loop unroll(full)
+    for (size_t s = 0; s < TILE_COLUMNS && k % 16 == 0; s++) {
+      __builtin_prefetch(x + (TILE_COLUMNS + s) * x_column + k);
+    }
 #pragma clang loop unroll(full)
     for (size_t s = 0; s < TILE_COLUMNS; s++) rows[s] = load8(x + s * x_column + k);
     transpose8(rows);
@@ -261,6 +288,15 @@ static void turn_tile(const float *x, size_t x_column, size_t terms, float *targ
   for (; k < terms; k++) {
     for (size_t s = 0; s < TILE_COLUMNS; s++) target[k * TILE_COLUMNS + s] = x[s * x_column + k];
   }
+}
+
+// Rows of columns that are next to each other: two values too many are read and written, which the
+// next row takes the place of; the last one ends exactly.
+INLINE void pack_dense(const float *x, size_t x_term, size_t terms, float *target) {
+#pragma clang loop unroll(full)
+  for (size_t k = 0; k + 1 < terms; k++) store8(target + k * TILE_COLUMNS, load8(x + k * x_term));
+  const size_t last = terms - 1;
+  memcpy(target + last * TILE_COLUMNS, x + last * x_term, TILE_COLUMNS * sizeof(float));
 }
 
 // Some terms of one tile.
@@ -277,20 +313,32 @@ INLINE void pack_tile(const float *x, size_t x_term, size_t x_column, size_t ter
   }
 }
 
+enum { ROWS = 8 };  // rows of x that are read together
+
+// The next rows: too short, and too far apart, for the processor to foresee.
+INLINE void fetch_rows(const float *x, size_t x_term, size_t columns, size_t rows) {
+  enum { LINE = 16 };
+  for (size_t r = 0; r < ROWS && r < rows; r++) {
+    for (size_t s = 0; s < columns; s += LINE) __builtin_prefetch(x + r * x_term + s);
+  }
+}
+
 static void pack_tiles(const float *x, size_t x_term, size_t x_column, size_t terms,
                        size_t columns, float *target) {
-  enum { ROWS = 8 };  // rows of x that are read together
   const size_t whole = x_term == 1 ? columns / TILE_COLUMNS * TILE_COLUMNS : 0;
   for (size_t start = 0; start < whole; start += TILE_COLUMNS) {
     turn_tile(x + start * x_column, x_column, terms, target + start * terms);
   }
   for (size_t first = 0; first < terms; first += ROWS) {
     const size_t rows = orion_min(ROWS, terms - first);
+    if (x_column == 1) fetch_rows(x + (first + ROWS) * x_term, x_term, columns, terms - first - rows);
     for (size_t start = whole; start < columns; start += TILE_COLUMNS) {
       const size_t width = orion_min(TILE_COLUMNS, columns - start);
       const float *from = x + first * x_term + start * x_column;
       float *to = target + start * terms + first * width;
-      if (rows == ROWS) {
+      if (rows == ROWS && x_column == 1 && start + 8 <= columns) {
+        pack_dense(from, x_term, ROWS, to);
+      } else if (rows == ROWS) {
         pack_tile(from, x_term, x_column, ROWS, width, to);
       } else {
         pack_tile(from, x_term, x_column, rows, width, to);
@@ -299,17 +347,7 @@ static void pack_tiles(const float *x, size_t x_term, size_t x_column, size_t te
   }
 }
 
-// ---- finished sums ----
-
-INLINE float8 finish8(float8 sum, float8 scale, float8 bias, orion_rounding rounding,
-                      float limit) {
-  const float8 value = sum * scale + bias;
-  if (rounding == ORION_ROUND_NONE) return value;
-  const float8 rounded = round_half8(value);
-  if (rounding == ORION_ROUND_F16) return rounded;
-  const uint8 infinite = ((uint8)rounded & 0x80000000u) | 0x7f800000;
-  return select8(abs8(rounded) >= limit, (float8)infinite, rounded);
-}
+// ---- writing sums ----
 
 INLINE float8 scales_at(const orion_panel_store *store, size_t channel, size_t channels) {
   return store->scales == NULL ? all8(1) : load_part8(store->scales + channel, channels);
@@ -336,7 +374,7 @@ static void store_square(const orion_panel_store *store, size_t first_channel,
   float8 rows[8];
   for (size_t s = 0; s < 8; s++) {
     const float8 sum = s < columns ? load8(sums + s * PANEL) : all8(0);
-    rows[s] = finish8(sum, scale, bias, store->rounding, store->mac_limit);
+    rows[s] = finish8(sum * scale + bias, store->rounding, store->mac_limit);
   }
   transpose8(rows);
   for (size_t c = 0; c < channels; c++) {
@@ -358,9 +396,9 @@ INLINE void store_columns(const orion_panel_store *store, const bool plain) {
       const size_t channels = orion_min(8, store->channels - c);
       const float8 sum = load8(sums_at(store, c, s));
       const float8 value = plain ? sum
-                                 : finish8(sum, scales_at(store, c, channels),
-                                           biases_at(store, c, channels), store->rounding,
-                                           store->mac_limit);
+                                 : finish8(sum * scales_at(store, c, channels) +
+                                               biases_at(store, c, channels),
+                                           store->rounding, store->mac_limit);
       store_part8(y + c, value, channels);
     }
   }

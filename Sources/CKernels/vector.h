@@ -175,6 +175,17 @@ INLINE float16 fma16(float16 a, float16 b, float16 c) { return __builtin_element
 INLINE float16 widen16(const uint16_t *source) {
   return (float16)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)source));
 }
+INLINE float16 round_half16(float16 value) {
+  return (float16)_mm512_cvtph_ps(_mm512_cvtps_ph((__m512)value, _MM_FROUND_TO_NEAREST_INT));
+}
+// Infinite of its sign where the magnitude has reached the limit.
+INLINE float16 overflow16(float16 value, float limit) {
+  const __m512i bits = (__m512i)value, infinity = _mm512_set1_epi32(0x7f800000);
+  const __m512i sign = _mm512_andnot_si512(_mm512_set1_epi32(INT32_MAX), bits);
+  const __m512 magnitude = (__m512)_mm512_andnot_si512(_mm512_set1_epi32(INT32_MIN), bits);
+  const __mmask16 over = _mm512_cmp_ps_mask(magnitude, _mm512_set1_ps(limit), _CMP_GE_OQ);
+  return (float16)_mm512_mask_or_epi32(bits, over, sign, infinity);
+}
 INLINE float16 widen_bytes16(const int8_t *source) {
   const __m128i bytes = _mm_loadu_si128((const __m128i *)source);
   return (float16)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));

@@ -1,4 +1,6 @@
 /// Memory that starts on a cache line, as kernels and packed weights want it.
+import CKernels
+
 #if canImport(Glibc)
   import Glibc
 #else
@@ -10,8 +12,7 @@ enum AlignedMemory {
 
   /// At least `count` bytes, with room for one more vector.
   static func allocate(_ count: Int) throws(EngineError) -> UnsafeMutableRawPointer {
-    var address: UnsafeMutableRawPointer?
-    guard posix_memalign(&address, alignment, count + alignment) == 0, let address else {
+    guard let address = orion_allocate(count + alignment) else {
       throw .file("no memory for \(count) bytes")
     }
     return address

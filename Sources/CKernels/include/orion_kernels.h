@@ -38,6 +38,11 @@ void orion_pool_set_threads(int count);
 // calling thread alone.
 void orion_pool_run(size_t count, orion_task task, void *context);
 
+// ---- memory (memory.c) ----------------------------------------------------------------------
+
+// At least 64-byte aligned, on large pages where that is worth it; `free` gives it back. NULL without memory.
+void *orion_allocate(size_t bytes);
+
 // ---- rounding -------------------------------------------------------------------------------
 
 // What is done to a result before it is stored.

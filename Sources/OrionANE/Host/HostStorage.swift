@@ -1,3 +1,4 @@
+import CKernels
 import Synchronization
 
 #if canImport(Glibc)
@@ -8,7 +9,6 @@ import Synchronization
 
 /// Zeroed memory of this process, 64-byte aligned, dense rows.
 final class HostStorage: TensorStorage {
-  static let alignment = 64
   let layout: Layout
   private let memory: Memory
   private let lockFlag = Atomic(false)
@@ -18,8 +18,7 @@ final class HostStorage: TensorStorage {
   init(_ layout: Layout) throws(OrionError) {
     self.layout = layout
     let bytes = max(layout.byteCount, 1)
-    var address: UnsafeMutableRawPointer?
-    guard posix_memalign(&address, Self.alignment, bytes) == 0, let address else {
+    guard let address = orion_allocate(bytes) else {
       throw OrionError(.device, "tensor \(layout.text): no memory for \(bytes) bytes")
     }
     memset(address, 0, bytes)

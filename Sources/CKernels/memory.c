@@ -1,0 +1,19 @@
+// Memory for tensors and packed operands: whole cache lines, and large pages where there is much of it, so
+// that rows far apart cost no walk through the page tables. It knows nothing of what it is for.
+#define _GNU_SOURCE  // madvise
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "kernels.h"
+
+enum { LINE = 64, LARGE_PAGE = 2 << 20 };
+
+void *orion_allocate(size_t bytes) {
+  const bool large = bytes >= 2 * LARGE_PAGE;
+  void *address = NULL;
+  if (posix_memalign(&address, large ? LARGE_PAGE : LINE, bytes == 0 ? 1 : bytes) != 0) return NULL;
+#if defined(MADV_HUGEPAGE)
+  if (large) madvise(address, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);  // a wish
+#endif
+  return address;
+}

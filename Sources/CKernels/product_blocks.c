@@ -1,0 +1,167 @@
+// A large product of two run-time operands whose results lie panel beside panel: sums are kept where
+// the results belong, and each operand is packed once. Weights are packed by all threads, a stretch
+// of terms at a time, small enough for the last cache; each task then takes some columns, packs a
+// block of their terms into its own cache, and runs all panels over it. It knows nothing of the
+// arithmetic, which is the tile's.
+#include "product.h"
+
+enum {
+  TERM_BLOCK = 256,                // terms of a tile
+  COLUMN_BLOCK = 40 * TILE_COLUMNS,
+  STRETCH_VALUES = 1 << 20,        // of packed weights
+  PANELS_OF_TASK = 4,              // that a packing task takes
+  LINE = 64,
+};
+
+typedef struct {
+  const orion_kernels *kernels;
+  const orion_product *product;
+  float *packed;         // panels of [terms][16]
+  size_t first, terms;   // the stretch
+  size_t column_step;    // of a task
+} block_job;
+
+bool orion_product_fits_blocks(const orion_product *product) {
+  return product->kind == WEIGHTS_STRIDED && product->y_channel == 1 && product->terms > 0 &&
+         product->channels % PANEL == 0 && product->columns > 2 * TILE_COLUMNS &&
+         product->scales == NULL && product->bias == NULL;
+}
+
+static void pack_task(void *context, size_t index) {
+  const block_job *job = context;
+  const orion_product *product = job->product;
+  const size_t channel = index * PANELS_OF_TASK * PANEL;
+  const float *source = (const float *)product->weights + channel * product->channel_step +
+                        job->first * product->term_step;
+  const size_t channels = orion_min(PANELS_OF_TASK * PANEL, product->channels - channel);
+  job->kernels->pack(source, product->channel_step, product->term_step, channels, job->terms,
+                     job->packed + channel * job->terms, PANEL * job->terms);
+}
+
+// The lines that a tile will write: memory brings them while the tile before it computes.
+static void fetch_sums(const float *sums, size_t column_step, size_t columns, size_t panels) {
+  for (size_t s = 0; s < columns; s++) {
+    for (size_t p = 0; p < panels; p++) __builtin_prefetch(sums + s * column_step + p * PANEL, 1);
+  }
+}
+
+// A share of the next panels' weights.
+static void fetch_weights(const float *weights, size_t panels, size_t panel_step, size_t terms,
+                          size_t index, size_t shares) {
+  const size_t lines = terms * PANEL * sizeof(float) / LINE, end = lines * (index + 1) / shares;
+  for (size_t p = 0; p < panels; p++) {
+    const char *start = (const char *)(weights + p * panel_step);
+    for (size_t line = lines * index / shares; line < end; line++) {
+      __builtin_prefetch(start + line * LINE, 0, 2);
+    }
+  }
+}
+
+// All panels by the columns over one block of terms, whose columns were packed into `x`.
+static void run_block(const block_job *job, size_t column, size_t columns, size_t first,
+                      size_t terms, const float *x) {
+  const orion_product *product = job->product;
+  const size_t panels = product->channels / PANEL, step = job->terms * PANEL;
+  const bool last = job->first + first + terms == product->terms;
+  const size_t tiles = orion_ceil_div(columns, TILE_COLUMNS);
+  orion_tile tile = {
+      .terms = terms,
+      .panel_step = step,
+      .term_step = PANEL,
+      .type = TILE_F32,
+      .x_column = 1,
+      .sums_panel = PANEL,
+      .sums_column = product->y_column,
+      .fresh = job->first + first == 0,
+      .rounding = last ? product->rounding : ORION_ROUND_NONE,
+      .mac_limit = product->mac_limit,
+  };
+  for (size_t p = 0; p < panels; p += tile.panels) {
+    tile.panels = panels - p < job->kernels->tile_panels ? 1 : job->kernels->tile_panels;
+    const float *weights = job->packed + p * step + first * PANEL;
+    const size_t following = orion_min(tile.panels, panels - p - tile.panels);
+    tile.weights = weights;
+    for (size_t t = 0; t < tiles; t++) {
+      const size_t start = t * TILE_COLUMNS, next = start + TILE_COLUMNS;
+      tile.columns = orion_min(TILE_COLUMNS, columns - start);
+      tile.x = x + start * terms;
+      tile.x_term = tile.columns;
+      tile.sums = product->y + (column + start) * product->y_column + p * PANEL;
+      fetch_weights(weights + tile.panels * step, following, step, terms, t, tiles);
+      if (next < columns) {
+        fetch_sums(tile.sums + TILE_COLUMNS * product->y_column, product->y_column,
+                   orion_min(TILE_COLUMNS, columns - next), tile.panels);
+      }
+      job->kernels->tile(&tile);
+    }
+  }
+}
+
+// The stretch's terms of some columns.
+static void run_columns(const block_job *job, size_t column, size_t columns) {
+  const orion_product *product = job->product;
+  float *x = orion_scratch(SCRATCH_COLUMNS, columns * TERM_BLOCK * sizeof(float));
+  for (size_t k = 0; k < job->terms; k += TERM_BLOCK) {
+    const size_t terms = orion_min(TERM_BLOCK, job->terms - k);
+    const float *source =
+        product->x + (job->first + k) * product->x_term + column * product->x_column;
+    job->kernels->pack_tiles(source, product->x_term, product->x_column, terms, columns, x);
+    run_block(job, column, columns, k, terms, x);
+  }
+}
+
+static void block_task(void *context, size_t index) {
+  const block_job *job = context;
+  const size_t column = index * job->column_step;
+  run_columns(job, column, orion_min(job->column_step, job->product->columns - column));
+}
+
+// Few enough columns that the threads end at the same time.
+static size_t find_column_step(const orion_product *product, size_t tasks) {
+  const size_t even = orion_ceil_div(product->columns, tasks);
+  return orion_min(COLUMN_BLOCK, orion_ceil_div(even, TILE_COLUMNS) * TILE_COLUMNS);
+}
+
+void orion_product_blocks(const orion_product *product) {
+  const size_t fitting = STRETCH_VALUES / product->channels / TERM_BLOCK * TERM_BLOCK;
+  const size_t stretch = orion_min(orion_max(fitting, TERM_BLOCK), product->terms);
+  block_job job = {
+      .kernels = orion_kernels_current(),
+      .product = product,
+      .packed = orion_scratch(SCRATCH_PACKED, product->channels * stretch * sizeof(float)),
+      .column_step = find_column_step(product, 4 * (size_t)orion_pool_threads()),
+  };
+  const size_t packs = orion_ceil_div(product->channels, PANELS_OF_TASK * PANEL);
+  const size_t tasks = orion_ceil_div(product->columns, job.column_step);
+  for (; job.first < product->terms; job.first += job.terms) {
+    job.terms = orion_min(stretch, product->terms - job.first);
+    const size_t work = product->channels * job.terms / 4;
+    orion_run_tasks(packs, work, pack_task, &job);
+    orion_run_tasks(tasks, work * product->columns / 8, block_task, &job);
+  }
+}
+
+// ---- one of a batch ----
+
+bool orion_product_fits_task(const orion_product *product) {
+  return orion_product_fits_blocks(product) &&
+         product->channels * product->terms <= STRETCH_VALUES / 4;
+}
+
+size_t orion_product_task_columns(const orion_product *product, size_t products) {
+  return find_column_step(product,
+                          orion_ceil_div(2 * (size_t)orion_pool_threads(), products));
+}
+
+void orion_product_run_columns(const orion_product *product, size_t column, size_t columns) {
+  const size_t step = PANEL * product->terms, values = product->channels * product->terms;
+  const block_job job = {
+      .kernels = orion_kernels_current(),
+      .product = product,
+      .packed = orion_scratch(SCRATCH_PACKED, values * sizeof(float)),
+      .terms = product->terms,
+  };
+  job.kernels->pack(product->weights, product->channel_step, product->term_step,
+                    product->channels, product->terms, job.packed, step);
+  run_columns(&job, column, columns);
+}
