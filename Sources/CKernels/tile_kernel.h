@@ -82,6 +82,8 @@ INLINE void fetch_term(const char *weights, const size_t bytes) {
   }
 }
 
+enum { ONE_BY_ONE = KERNELS_NEON };
+
 INLINE void run_tile(const orion_tile *tile, const int panels, const int columns,
                      const orion_tile_weights type, const bool dense) {
   panel16 sums[PANELS_MAX][TILE_COLUMNS];
@@ -106,10 +108,12 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
 #pragma clang loop unroll(full)
     for (int p = 0; p < panels; p++) {
       each[p] = panel_weights(type, weights + (size_t)p * panel_bytes);
+      // The weights of four panels beside their sums are more than NEON's registers: each is used at once.
+      if (ONE_BY_ONE && columns == 1) sums[p][0] = panel_fma(each[p], *near_x, sums[p][0]);
     }
     if (panels == PANELS_MAX && (type != TILE_F32 || columns == 1)) fetch_term(weights, bytes);
 #pragma clang loop unroll(full)
-    for (int s = 0; s < columns; s++) {
+    for (int s = ONE_BY_ONE && columns == 1; s < columns; s++) {
       const float *x =
           s < 3 || dense ? near_x + (size_t)s * x_column : far_x + (size_t)(s - 3) * x_column;
 #pragma clang loop unroll(full)
