@@ -178,8 +178,11 @@ static void run_batch(const orion_linear_args *args, size_t count) {
   orion_run_tasks(tasks, work, linear_task, &batch);
 }
 
-void orion_linear(const orion_linear_args *args) { run_batch(args, 1); }
+void orion_linear(const orion_linear_args *args) {
+  if (!orion_accelerate_linear(args)) run_batch(args, 1);
+}
 
 void orion_linears(const orion_linear_args *args, size_t count) {
+  for (; count > 0 && orion_accelerate_linear(args); count--) args++;
   for (size_t i = 0; i < count; i += JOBS_MAX) run_batch(args + i, orion_min(JOBS_MAX, count - i));
 }

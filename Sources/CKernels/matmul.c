@@ -63,6 +63,7 @@ static orion_product panels_by_columns(const orion_matmul_args *args) {
 }
 
 void orion_matmul(const orion_matmul_args *args) {
+  if (orion_accelerate_matmul(args)) return;
   const bool swapped = args->n < PANEL && args->m > args->n;
   matmul_job job = {
       .args = args,

@@ -69,4 +69,9 @@ void orion_product_add(const orion_product *product, orion_product_part part, si
 // Writes the part's finished sums to y.
 void orion_product_store(const orion_product *product, orion_product_part part, const float *sums);
 
+// Compute it with another library's product where ORION_ACCELERATE asks for one and the product is large
+// and not rounded; else do nothing and return false (accelerate.c).
+bool orion_accelerate_matmul(const orion_matmul_args *args);
+bool orion_accelerate_linear(const orion_linear_args *args);
+
 #endif
