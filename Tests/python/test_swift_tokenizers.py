@@ -1,7 +1,7 @@
 """Swift's tokenizers: ids and text equal to the Python libraries', on every format a bundle holds.
 
-Skipped unless ORION_SWIFT_PROBES names the directory with the built programs (scripts/test-examples
-builds them and runs this).
+Skipped unless ORION_SWIFT_PROGRAMS names the directory with the built programs, as
+scripts/test-examples does.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from orion import tokenizer
 from orion.tokenizer.huggingface import QWEN_WORDS
 from orion.weights import tiny
 
-PROBES = os.environ.get("ORION_SWIFT_PROBES")
-pytestmark = pytest.mark.skipif(not PROBES, reason="ORION_SWIFT_PROBES names no built programs")
+PROGRAMS = os.environ.get("ORION_SWIFT_PROGRAMS")
+pytestmark = pytest.mark.skipif(not PROGRAMS, reason="ORION_SWIFT_PROGRAMS names no built programs")
 
 LLAMA3_WORDS = QWEN_WORDS.replace(r"\p{N}|", r"\p{N}{1,3}|", 1)
 TRAINING = [
@@ -38,7 +38,7 @@ TRAINING = [
 
 def probe(path: Path, texts: Sequence[str] = (), vocabulary: int | None = None) -> list[list[str]]:
     """The marks, then a row for each text: ids, ids without the begin token, two texts."""
-    arguments = [str(Path(PROBES or "") / "TokenizerProbe"), str(path)]
+    arguments = [str(Path(PROGRAMS or "") / "TokenizerProbe"), str(path)]
     if vocabulary is not None:
         arguments.append(str(vocabulary))
     lines = "".join(text.encode().hex() + "\n" for text in texts)
