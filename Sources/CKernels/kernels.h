@@ -31,7 +31,7 @@ typedef struct {
   float *sums;  // panel p, column s, channel c at p * sums_panel + s * sums_column + c
   size_t sums_panel, sums_column;
   bool fresh;               // start from 0 instead of reading `sums`
-  orion_rounding rounding;  // of what is written; `mac_limit` as orion_panel_store's
+  orion_rounding rounding;  // of what fp32 weights give; `mac_limit` as orion_panel_store's
   float mac_limit;
 } orion_tile;
 

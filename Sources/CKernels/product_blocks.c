@@ -6,11 +6,10 @@
 #include "product.h"
 
 enum {
-  TERM_BLOCK = 256,                // terms of a tile
+  TERM_BLOCK = 384,                // terms of a tile
   COLUMN_BLOCK = 40 * TILE_COLUMNS,
   STRETCH_VALUES = 1 << 20,        // of packed weights
   PANELS_OF_TASK = 4,              // that a packing task takes
-  LINE = 64,
 };
 
 typedef struct {
@@ -38,25 +37,6 @@ static void pack_task(void *context, size_t index) {
                      job->packed + channel * job->terms, PANEL * job->terms);
 }
 
-// The lines that a tile will write: memory brings them while the tile before it computes.
-static void fetch_sums(const float *sums, size_t column_step, size_t columns, size_t panels) {
-  for (size_t s = 0; s < columns; s++) {
-    for (size_t p = 0; p < panels; p++) __builtin_prefetch(sums + s * column_step + p * PANEL, 1);
-  }
-}
-
-// A share of the next panels' weights.
-static void fetch_weights(const float *weights, size_t panels, size_t panel_step, size_t terms,
-                          size_t index, size_t shares) {
-  const size_t lines = terms * PANEL * sizeof(float) / LINE, end = lines * (index + 1) / shares;
-  for (size_t p = 0; p < panels; p++) {
-    const char *start = (const char *)(weights + p * panel_step);
-    for (size_t line = lines * index / shares; line < end; line++) {
-      __builtin_prefetch(start + line * LINE, 0, 2);
-    }
-  }
-}
-
 // All panels by the columns over one block of terms, whose columns were packed into `x`.
 static void run_block(const block_job *job, size_t column, size_t columns, size_t first,
                       size_t terms, const float *x) {
@@ -78,20 +58,13 @@ static void run_block(const block_job *job, size_t column, size_t columns, size_
   };
   for (size_t p = 0; p < panels; p += tile.panels) {
     tile.panels = panels - p < job->kernels->tile_panels ? 1 : job->kernels->tile_panels;
-    const float *weights = job->packed + p * step + first * PANEL;
-    const size_t following = orion_min(tile.panels, panels - p - tile.panels);
-    tile.weights = weights;
+    tile.weights = job->packed + p * step + first * PANEL;
     for (size_t t = 0; t < tiles; t++) {
-      const size_t start = t * TILE_COLUMNS, next = start + TILE_COLUMNS;
+      const size_t start = t * TILE_COLUMNS;
       tile.columns = orion_min(TILE_COLUMNS, columns - start);
       tile.x = x + start * terms;
       tile.x_term = tile.columns;
       tile.sums = product->y + (column + start) * product->y_column + p * PANEL;
-      fetch_weights(weights + tile.panels * step, following, step, terms, t, tiles);
-      if (next < columns) {
-        fetch_sums(tile.sums + TILE_COLUMNS * product->y_column, product->y_column,
-                   orion_min(TILE_COLUMNS, columns - next), tile.panels);
-      }
       job->kernels->tile(&tile);
     }
   }

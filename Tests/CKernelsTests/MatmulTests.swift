@@ -94,6 +94,23 @@ extension Kernels {
       }
     }
 
+    /// Whole panels and several tiles: results take the sums at once, in blocks of terms and, where the
+    /// terms are many, in stretches of blocks.
+    @Test(arguments: [(13, 16, 7, 1), (30, 48, 400, 1), (25, 80, 90, 3), (14, 528, 2100, 1)])
+    func sumsInOrderWherePanelsAreWhole(_ m: Int, _ n: Int, _ k: Int, _ batch: Int) {
+      var random = Random(17)
+      var matmul = Matmul(m, n, k, batch: batch, random: &random)
+      let expected = matmul.expected()
+      for layout in 0..<4 {
+        matmul.aByColumns = layout & 1 != 0
+        matmul.bByColumns = layout & 2 != 0
+        withEachTable { table in
+          let name = "\(table) \(m)x\(n)x\(k) layout \(layout)"
+          #expect(firstDifference(matmul.run(cRow: n + 5), expected) == nil, "\(name)")
+        }
+      }
+    }
+
     @Test func onlyOneRowOrColumn() {
       var random = Random(12)
       for (m, n) in [(1, 1), (1, 100), (100, 1), (1, 15), (200, 3)] {
@@ -107,9 +124,10 @@ extension Kernels {
       }
     }
 
-    @Test func threadsDoNotChangeBits() {
+    @Test(arguments: [(140, 150, 300, 2), (140, 160, 400, 1), (140, 160, 40, 3)])
+    func threadsDoNotChangeBits(_ m: Int, _ n: Int, _ k: Int, _ batch: Int) {
       var random = Random(13)
-      let matmul = Matmul(140, 150, 300, batch: 2, random: &random)
+      let matmul = Matmul(m, n, k, batch: batch, random: &random)
       var results: [[Float]] = []
       withThreads { _ in results.append(matmul.run()) }
       #expect(results.allSatisfy { firstDifference($0, results[0]) == nil })
@@ -145,11 +163,20 @@ extension Kernels {
       #expect(matmul.run(cRow: 30) == matmul.expected())
     }
 
-    @Test func roundsToHalf() {
+    @Test(arguments: [(9, 21, 10), (30, 32, 500)])
+    func roundsToHalf(_ m: Int, _ n: Int, _ k: Int) {
       var random = Random(16)
-      var matmul = Matmul(9, 21, 10, random: &random)
+      var matmul = Matmul(m, n, k, random: &random)
       matmul.rounding = ORION_ROUND_F16
-      #expect(firstDifference(matmul.run(), matmul.expected()) == nil)
+      let rounded = matmul.expected()
+      withEachTable { table in
+        matmul.rounding = ORION_ROUND_F16
+        #expect(firstDifference(matmul.run(), rounded) == nil, "\(table)")
+        matmul.rounding = ORION_ROUND_F16_MAC
+        matmul.macLimit = 1
+        let limited = rounded.map { abs($0) < 1 ? $0 : $0 < 0 ? -Float.infinity : .infinity }
+        #expect(firstDifference(matmul.run(), limited) == nil, "\(table)")
+      }
     }
   }
 }

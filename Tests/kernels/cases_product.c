@@ -77,12 +77,15 @@ static void record_tile(const orion_kernels *kernels, orion_tile tile, mixture m
   tile.x_term = dense ? tile.columns : 1;
   const size_t last = (tile.columns - 1) * tile.x_column;
   tile.x = guarded_floats(mix, tile.terms == 0 ? 0 : (tile.terms - 1) * tile.x_term + last + 1, seed + 1);
-  tile.sums_panel = tile.columns * PANEL;
+  tile.sums_column = dense ? PANEL : PANEL + 5;
+  tile.sums_panel = tile.columns * tile.sums_column;
+  if (tile.type == TILE_F32) tile.rounding = (orion_rounding)(seed % 3);
+  tile.mac_limit = 2;
   const size_t sums = tile.panels * tile.sums_panel;
   tile.sums = guarded_floats(TAME, sums, seed + 2);
   run_tile(kernels, &tile);
-  record(out, FLOATS, tile.sums, sums, "type %d, %zux%zu, %zu terms, mixture %d, fresh %d, dense %d",
-         tile.type, tile.panels, tile.columns, tile.terms, mix, tile.fresh, dense);
+  record(out, FLOATS, tile.sums, sums, "type %d, %zux%zu, %zu terms, mixture %d, fresh %d, dense %d, rounding %d",
+         tile.type, tile.panels, tile.columns, tile.terms, mix, tile.fresh, dense, tile.rounding);
 }
 
 // A single value that fp16 cannot hold, at every place of a column that else is fp16's.

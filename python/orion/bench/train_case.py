@@ -1,7 +1,8 @@
 """A training step of Stories110M's shape: seconds, memory, compiles, and the update's bytes.
 
-Each device runs in a process of its own, whose peak of memory is the run's. Peers, in turn with
-`cpu`: `jax`, `torch` (eager) and `torch-compile`, one batch of all sequences.
+Each device runs in a process of its own, whose peak of memory is the run's, once with all sequences
+in one batch and, which takes less memory, once with a batch for each. Peers, in turn with the
+first on `cpu`: `jax`, `torch` (eager) and `torch-compile`, one batch of all sequences.
 """
 
 from __future__ import annotations
@@ -24,13 +25,18 @@ from .peer import Worker, start_ours, start_peer
 from .rows import Row, make_row
 
 LAYERS, CHANNELS, HIDDEN, HEADS, VOCABULARY = 12, 768, 2048, 12, 32000
-SEQUENCE, MICROBATCHES = 256, 4
+SEQUENCE, SEQUENCES = 256, 4
 PARAMETERS = 109_529_856
 # Weights, gradients, two moments read; weights and moments written.
 UPDATE_BYTES = 28 * PARAMETERS
 # 6 x parameters x tokens, and attention without the causal half.
 FLOPS = 702e9
-DEVICES = ("cpu", "sim")
+# Name, device, sequences of a microbatch.
+RUNS = (
+    ("cpu", "cpu", SEQUENCES),
+    ("cpu in microbatches", "cpu", 1),
+    ("sim", "sim", SEQUENCES),
+)
 # Name, script of workers/, what it gets after the shape.
 PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "jax": ("train_jax", ()),
@@ -42,18 +48,18 @@ PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
 def run(limits: Limits, repeats: int, peer: str | None) -> Iterator[Row]:
     if peer is not None and peer not in PEERS:
         raise OrionError(f"train: no peer {peer!r} is known; there are {', '.join(PEERS)}")
-    for device in DEVICES:
+    for number, (name, device, batch) in enumerate(RUNS):
         with ExitStack() as stack:
-            workers = [stack.enter_context(start_ours(device, __name__, device))]
-            if peer is not None and device == "cpu":
+            workers = [stack.enter_context(start_ours(name, __name__, device, str(batch)))]
+            if peer is not None and number == 0:
                 workers.append(stack.enter_context(start(peer)))
             found = measured(workers, repeats)
-        yield from rows_of(device, limits, found[0], (peer, found[1]) if len(found) > 1 else None)
+        yield from rows_of(name, limits, found[0], (peer, found[1]) if len(found) > 1 else None)
 
 
 def start(peer: str) -> Worker:
     script, rest = PEERS[peer]
-    shape = (LAYERS, CHANNELS, HIDDEN, HEADS, VOCABULARY, SEQUENCE, MICROBATCHES)
+    shape = (LAYERS, CHANNELS, HIDDEN, HEADS, VOCABULARY, SEQUENCE, SEQUENCES)
     return start_peer(peer, script, *(str(each) for each in shape), *rest)
 
 
@@ -67,7 +73,7 @@ def measured(workers: list[Worker], repeats: int) -> list[list[dict[str, Any]]]:
 
 
 def rows_of(
-    device: str,
+    name: str,
     limits: Limits,
     lines: list[dict[str, Any]],
     peer: tuple[str | None, list[dict[str, Any]]] | None = None,
@@ -83,7 +89,7 @@ def rows_of(
         detail["peer_peak_gb"] = peer[1][-1]["peak_bytes"] / 1e9
     flops = limits.flops_limit
     yield make_row(
-        f"train/{device}/step",
+        f"train/{name}/step",
         [line["step_s"] for line in lines],
         "s",
         limit=None if flops is None else FLOPS / (flops * 1e9),
@@ -92,7 +98,7 @@ def rows_of(
         detail=detail,
     )
     yield make_row(
-        f"train/{device}/update",
+        f"train/{name}/update",
         [UPDATE_BYTES / line["update_s"] / 1e9 for line in lines],
         "GB/s",
         limit=limits.copy_limit,
@@ -104,16 +110,17 @@ def main() -> None:
     """The process of one device: a step, and its metrics, for every line that comes in."""
     from ..train import Trainer
 
+    device, batch = sys.argv[1], int(sys.argv[2])
     with tempfile.TemporaryDirectory(prefix="orion-bench-") as directory:
-        ids = np.random.default_rng(0).integers(0, VOCABULARY, 40 * SEQUENCE * MICROBATCHES)
+        ids = np.random.default_rng(0).integers(0, VOCABULARY, 40 * SEQUENCE * SEQUENCES)
         with TokenWriter(Path(directory) / "train.bin", VOCABULARY, b"") as writer:
             writer.add(ids)
         trainer = Trainer(
             preset="stories110m",
             data=directory,
-            device=sys.argv[1],
-            batch_size=1,
-            grad_accumulation_steps=MICROBATCHES,
+            device=device,
+            batch_size=batch,
+            grad_accumulation_steps=SEQUENCES // batch,
             max_seq_length=SEQUENCE,
             steps_per_eval=0,
             iters=1000,
