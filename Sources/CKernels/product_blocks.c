@@ -7,7 +7,7 @@
 
 enum {
   TERM_BLOCK = 384,                // terms of a tile
-  COLUMN_BLOCK = 40 * TILE_COLUMNS,
+  COLUMN_BLOCK = 44 * TILE_COLUMNS,
   STRETCH_VALUES = 1 << 20,        // of packed weights
   PANELS_OF_TASK = 4,              // that a packing task takes
 };
@@ -89,10 +89,11 @@ static void block_task(void *context, size_t index) {
   run_columns(job, column, orion_min(job->column_step, job->product->columns - column));
 }
 
-// Few enough columns that the threads end at the same time.
+// As many blocks for each thread, so that all end at the same time.
 static size_t find_column_step(const orion_product *product, size_t tasks) {
-  const size_t even = orion_ceil_div(product->columns, tasks);
-  return orion_min(COLUMN_BLOCK, orion_ceil_div(even, TILE_COLUMNS) * TILE_COLUMNS);
+  const size_t fitting = orion_ceil_div(product->columns, COLUMN_BLOCK);
+  const size_t blocks = orion_ceil_div(fitting, tasks) * tasks;
+  return orion_ceil_div(orion_ceil_div(product->columns, blocks), TILE_COLUMNS) * TILE_COLUMNS;
 }
 
 void orion_product_blocks(const orion_product *product) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from ..errors import OrionError
 
 # Slower than its baseline by more than this is worth a warning.
 TOLERANCE = 0.15
+# Seconds after which the threads of the body before, which may look for work a while, are asleep.
+REST = 0.1
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ def interleaved(
     found: dict[str, list[float]] = {name: [] for name in bodies}
     for _ in range(repeats):
         for name, body in bodies.items():
+            if len(bodies) > 1:
+                time.sleep(REST)
             found[name].append(body())
     return {name: tuple(values) for name, values in found.items()}
 
