@@ -54,7 +54,7 @@ static double best_rate(orion_task task, limit_job *job, double units) {
 bool orion_measure_limits(orion_limits *limits) {
   const size_t threads = (size_t)orion_pool_threads();
   limit_job job = {.kernels = orion_kernels_current(), .share = buffer_values / threads / 128 * 128};
-  job.values = aligned_alloc(4096, buffer_values * sizeof(float));
+  job.values = orion_allocate(buffer_values * sizeof(float));
   if (job.values == NULL) return false;
   memset(job.values, 0, buffer_values * sizeof(float));
   const double bytes = (double)(threads * job.share * sizeof(float));

@@ -128,9 +128,6 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
 #pragma clang loop unroll(full)
     for (int s = 0; s < columns; s++) {
       float *target = tile->sums + (size_t)p * tile->sums_panel + (size_t)s * tile->sums_column;
-      if (tile->rounding != ORION_ROUND_NONE) {
-        sums[p][s] = panel_finish(sums[p][s], tile->rounding, tile->mac_limit);
-      }
       panel_store(target, sums[p][s]);
     }
   }
@@ -169,13 +166,28 @@ static void tile_half_dense(const orion_tile *tile) { TILE_SHAPES(TILE_F16, true
 static void tile_half_strided(const orion_tile *tile) { TILE_SHAPES(TILE_F16, false) }
 static void tile_bytes_dense(const orion_tile *tile) { TILE_SHAPES(TILE_I8, true) }
 static void tile_bytes_strided(const orion_tile *tile) { TILE_SHAPES(TILE_I8, false) }
-static void tile_any(const orion_tile *tile) {
+
+// Apart from the tile, whose sums then keep all registers.
+static __attribute__((noinline)) void round_tile(const orion_tile *tile) {
+  for (size_t p = 0; p < tile->panels; p++) {
+    for (size_t s = 0; s < tile->columns; s++) {
+      float *sums = tile->sums + p * tile->sums_panel + s * tile->sums_column;
+      panel_store(sums, panel_finish(panel_load(sums), tile->rounding, tile->mac_limit));
+    }
+  }
+}
+
+static void tile_of_type(const orion_tile *tile) {
   const bool dense = tile->x_column == 1 || tile->columns == 1;
   switch (tile->type) {
     case TILE_F32: return dense ? tile_dense(tile) : tile_strided(tile);
     case TILE_F16: return dense ? tile_half_dense(tile) : tile_half_strided(tile);
     case TILE_I8: return dense ? tile_bytes_dense(tile) : tile_bytes_strided(tile);
   }
+}
+static void tile_any(const orion_tile *tile) {
+  tile_of_type(tile);
+  if (tile->rounding != ORION_ROUND_NONE) round_tile(tile);
 }
 
 static void widen_panels(const void *source, orion_tile_weights type, size_t panels,
