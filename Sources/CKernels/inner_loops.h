@@ -2,10 +2,11 @@
 #include "cast_kernel.h"
 #include "chain_kernel.h"
 #include "limits_kernel.h"
+#include "pack_kernel.h"
 #include "row_kernel.h"
 #include "softmax_kernel.h"
+// After the packing, whose transposition they use.
 #include "tile_kernel.h"
-// After the tile, whose transposition it uses.
 #include "training_kernel.h"
 #if KERNELS_FP16
 #include "half_tile_kernel.h"
