@@ -41,41 +41,29 @@ public struct Source: Sendable {
   public let field: String
   /// Who measured it, on what.
   public let text: String
-  /// Nobody measured it on this chip: it was taken from neighbours, as the text says.
-  public let isInterpolated: Bool
+  public let evidence: Evidence
+
+  public enum Evidence: String, Sendable {
+    case measured
+    /// What explains several published measurements of this chip best (scripts/fit-costs).
+    case fitted
+    /// Nobody measured it on this chip: it was taken from neighbours, as the text says.
+    case interpolated
+  }
+
+  public var isInterpolated: Bool { evidence == .interpolated }
 
   static func seen(_ field: String, _ text: String) -> Source {
-    Source(field: field, text: text, isInterpolated: false)
+    Source(field: field, text: text, evidence: .measured)
+  }
+
+  static func fitted(_ field: String, _ text: String) -> Source {
+    Source(field: field, text: text, evidence: .fitted)
   }
 
   static func between(_ field: String, _ text: String) -> Source {
-    Source(field: field, text: text, isInterpolated: true)
+    Source(field: field, text: text, evidence: .interpolated)
   }
-}
-
-/// Coefficients of the time model: dispatch + max(work / rate, bytes / bandwidth). Rates are per second.
-public struct Cost: Sendable {
-  public var dispatchSeconds: Double
-  public var compileSeconds: Double
-  public var loadSeconds: Double
-  public var unloadSeconds: Double
-  public var matmulFlops: Double
-  public var convFlops: Double
-  public var weightBytes: Double
-  /// What a process costs before its first call.
-  public var startSeconds = 0.0
-  /// Operands of one op beyond this many bytes slow it down.
-  public var opBytesMax: Int
-  /// Weights and activations of a program beyond this many bytes slow it down.
-  public var programBytesMax: Int
-  /// How many times as long work takes beyond either size.
-  public var slowdown = 2.0
-  /// Compiling a program in which a dozen branches meet in one op takes this long.
-  public var wideFanInSeconds = 0.0
-  /// A compile sooner than this after a failed one waits for the service to restart.
-  public var failurePauseSeconds = 0.0
-  /// The widths below it run slower; a multiple of it is fast.
-  public var fastWidthMultiple = 64
 }
 
 /// An op without a way onto the device.

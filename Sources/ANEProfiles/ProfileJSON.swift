@@ -10,11 +10,23 @@ extension Profile {
       ),
       ("limits", limits.json), ("arithmetic", arithmetic.json), ("conduct", conduct.json),
       ("cost", cost.json), ("preferences", preferences.json),
-      ("sources", .array(sources.map(\.json))),
+      ("sources", .array(sources.map(\.json))), ("cost_rows", .array(costRows.map(costRow))),
+      ("op_kinds", .object(OpKind.all.map { ($0.kind, .array($0.ops.map { .string($0) })) })),
       ("numerics", .array(NumericRow.all.map(\.json))),
       ("option", option.map { .string($0.rawValue) } ?? .null),
       ("refused_ops", .array(refusedOps.map(\.json))), ("rules", .array(rules.map(\.json))),
     ]).text
+  }
+
+  private func costRow(
+    _ row: (field: CostField, value: Double, source: Source?)
+  ) -> JSONText {
+    .object([
+      ("coefficient", .string(row.field.name)), ("value", .number(row.value)),
+      ("unit", .string(row.field.unit)), ("meaning", .string(row.field.meaning)),
+      ("source", row.source.map { .string($0.text) } ?? .null),
+      ("evidence", row.source.map { .string($0.evidence.rawValue) } ?? .string("assumed")),
+    ])
   }
 }
 
@@ -79,22 +91,22 @@ extension Source {
   fileprivate var json: JSONText {
     .object([
       ("field", .string(field)), ("text", .string(text)), ("interpolated", .bool(isInterpolated)),
+      ("evidence", .string(evidence.rawValue)),
     ])
   }
 }
 
 extension Cost {
+  /// What counts bytes or elements is whole.
+  private static let wholeFields: Set = ["op_bytes_max", "program_bytes_max", "fast_width_multiple"]
+
   fileprivate var json: JSONText {
-    .object([
-      ("dispatch_seconds", .number(dispatchSeconds)), ("compile_seconds", .number(compileSeconds)),
-      ("load_seconds", .number(loadSeconds)), ("unload_seconds", .number(unloadSeconds)),
-      ("matmul_flops", .number(matmulFlops)), ("conv_flops", .number(convFlops)),
-      ("weight_bytes", .number(weightBytes)), ("start_seconds", .number(startSeconds)),
-      ("op_bytes_max", .integer(opBytesMax)), ("program_bytes_max", .integer(programBytesMax)),
-      ("slowdown", .number(slowdown)), ("wide_fan_in_seconds", .number(wideFanInSeconds)),
-      ("failure_pause_seconds", .number(failurePauseSeconds)),
-      ("fast_width_multiple", .integer(fastWidthMultiple)),
-    ])
+    .object(
+      CostField.all.map { field in
+        let value = field.value(self)
+        let isWhole = Self.wholeFields.contains(field.name)
+        return (field.name, isWhole ? .integer(Int(value)) : .number(value))
+      })
   }
 }
 

@@ -146,11 +146,12 @@ struct EvaluationTests {
     var expected = cost.compileSeconds + cost.loadSeconds
     #expect(client.world.virtualSeconds == expected)
     let surface = try client.flatSurface(128)
-    // 256 bytes in and out, 2 of the constant; no products.
-    let memory = 258 / cost.weightBytes
+    // 128 bytes in, 128 out, one pass over the result; no products.
+    let memory = 128 / cost.inputBytes + 128 / cost.outputBytes
+    let pass = 128 / cost.weightBytes
     for _ in 0..<3 {
       try client.evaluate(model, inputs: [(0, surface)], outputs: [(0, surface)])
-      expected += cost.dispatchSeconds + memory
+      expected += cost.dispatchSeconds + memory + pass
     }
     try client.perform("unload", model)
     #expect(abs(client.world.virtualSeconds - expected - cost.unloadSeconds) < 1e-12)

@@ -37,7 +37,9 @@ import Testing
       name == "cpu"
       ? [("cost", profile.cost)]
       : [("limits", profile.limits), ("arithmetic", profile.arithmetic), ("cost", profile.cost)]
-    let assumed: Set = ["cost.fast_width_multiple", "cost.start_seconds", "cost.slowdown"]
+    let assumed: Set = [
+      "cost.fast_width_multiple", "cost.start_seconds", "cost.slowdown", "cost.program_slowdown",
+    ]
     for (part, value) in parts {
       let fields = Mirror(reflecting: value).children.compactMap { child -> String? in
         let isZero = (child.value as? Double) == 0
@@ -52,6 +54,19 @@ import Testing
     for source in profile.sources where source.isInterpolated {
       #expect(json.contains("\"field\": \"\(source.field)\""))
     }
+  }
+
+  /// A field of `Cost` that no row tells of would never reach whoever reads the JSON.
+  @Test func everyCoefficientIsARow() throws {
+    let fields = Mirror(reflecting: Profile.standard.cost).children.compactMap {
+      $0.label.map(snake)
+    }
+    #expect(Set(fields) == Set(CostField.all.map(\.name)))
+    for field in CostField.all { #expect(!field.unit.isEmpty && !field.meaning.isEmpty) }
+    let json = Profile.standard.json()
+    #expect(
+      json.contains("{\"coefficient\": \"matmul_flops\", \"value\": 5400000000000.0, \"unit\""))
+    #expect(json.contains("\"evidence\": \"fitted\""))
   }
 
   @Test func settingsOfAnArithmeticGiveItBack() throws {

@@ -438,7 +438,11 @@ static void diagnose(void) {
   REFUSES(orion_shrink(text, length, NULL, NULL, &json), ORION_ERROR_ARGUMENT, "judge: null");
   REFUSES(orion_shrink("no", 2, judge, NULL, &json), ORION_ERROR_PROGRAM, "expected `program`");
   REFUSES(orion_expose(text, length, "other", NULL, &json), ORION_ERROR_PROGRAM, "\"other\"");
+  REFUSES(orion_estimate(text, length, NULL, "m9", &json), ORION_ERROR_ARGUMENT, "expected some of");
+  REFUSES(orion_estimate("no", 2, NULL, NULL, &json), ORION_ERROR_PROGRAM, "expected `program`");
+  REFUSES(orion_estimate(text, length, NULL, NULL, NULL), ORION_ERROR_ARGUMENT, "json: null");
   CHECK(strcmp(json, "untouched") == 0);
+  GIVES(orion_estimate(text, length, NULL, "m4-macos15", &json), "\"bound\": \"dispatch\"");
   GIVES(orion_check(text, length, NULL, "m4-macos15", &json), "\"line\": 3, \"column\": 33");
   GIVES(orion_check("\xff", 1, NULL, NULL, &json), "\"rule\": \"syntax\"");
   GIVES(orion_check(NULL, 0, NULL, "", &json), "\"severity\": \"error\"");

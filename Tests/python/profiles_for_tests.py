@@ -20,12 +20,36 @@ BUCKETS = {
     "cache_buckets": [128, 256, 512, 1024, 2048, 4096],
 }
 
+COST = {
+    "dispatch_seconds": 95e-6,
+    "compile_seconds": 25e-3,
+    "compile_seconds_per_byte": 7.8e-9,
+    "load_seconds": 2e-3,
+    "unload_seconds": 0.5e-3,
+    "matmul_flops": 5.4e12,
+    "conv_flops": 9.5e12,
+    "weight_bytes": 80e9,
+    "input_bytes": 11.1e9,
+    "output_bytes": 6e9,
+    "softmax_elements": 9.3e9,
+    "norm_elements": 1.21e9,
+    "uneven_slowdown": 1.58,
+    "fast_width_multiple": 64,
+    "slowdown": 1.56,
+    "program_slowdown": 1.0,
+    "op_bytes_max": 4 << 20,
+    "program_bytes_max": 32 << 20,
+    "watts": 3.2,
+}
+OP_KINDS = {"softmax": ["softmax"], "norm": ["layer_norm"], "free": ["reshape", "expand_dims"]}
+
 M4: dict[str, Any] = {
     "name": "m4-macos15",
     "dialect": {"program": "1.3", "opset": "ios18"},
     "limits": LIMITS,
     "arithmetic": {"storage": "fp16", "mac_overflows_at": 32768.0, "hides_nan": False},
-    "cost": {"matmul_flops": 5.4e12, "weight_bytes": 80e9},
+    "cost": COST,
+    "op_kinds": OP_KINDS,
     "refused_ops": [
         {"op": op, "rule": "no-path"}
         for op in ("gather", "reduce_argmax", "scatter", "cumsum", "band_part", "identity")
@@ -50,7 +74,11 @@ CPU: dict[str, Any] = {
     | {"width_min": 1, "width_multiple": 1, "rank_max": 8}
     | {"loaded_programs_max": 1 << 20, "address_space_bytes": 1 << 46},
     "arithmetic": {"storage": "declared", "mac_overflows_at": None, "hides_nan": False},
-    "cost": {"matmul_flops": 150e9, "weight_bytes": 30e9},
+    "cost": COST
+    | dict.fromkeys(("dispatch_seconds", "input_bytes", "output_bytes", "watts"), 0.0)
+    | {"matmul_flops": 150e9, "conv_flops": 150e9, "weight_bytes": 30e9, "uneven_slowdown": 1.0}
+    | {"op_bytes_max": 1 << 46, "program_bytes_max": 1 << 46},
+    "op_kinds": OP_KINDS,
     "refused_ops": [],
     "preferences": {
         "emits_concat": True,

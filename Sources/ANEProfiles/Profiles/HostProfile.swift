@@ -12,7 +12,8 @@ extension Profile {
     cost: Cost(
       dispatchSeconds: 0, compileSeconds: 0, loadSeconds: 0, unloadSeconds: 0,
       matmulFlops: 1.5e11, convFlops: 1.5e11, weightBytes: 30e9, opBytesMax: Limits.unlimited,
-      programBytesMax: Limits.unlimited, fastWidthMultiple: 1),
+      programBytesMax: Limits.unlimited, fastWidthMultiple: 1, unevenSlowdown: 1,
+      hostBytes: 30e9),
     refusedOps: [],
     preferences: Preferences(
       emitsConcat: true, emitsRsqrt: true, scalesNorms: false, activation: "fp32",

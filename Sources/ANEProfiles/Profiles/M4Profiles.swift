@@ -6,7 +6,9 @@ extension Profile {
     cost: Cost(
       dispatchSeconds: 95e-6, compileSeconds: 25e-3, loadSeconds: 2e-3, unloadSeconds: 0.5e-3,
       matmulFlops: 5.4e12, convFlops: 9.5e12, weightBytes: 80e9, opBytesMax: 4 << 20,
-      programBytesMax: 32 << 20),
+      programBytesMax: 32 << 20, slowdown: 1.56, inputBytes: 11.1e9, outputBytes: 6.0e9,
+      softmaxElements: 9.3e9, normElements: 1.21e9, compileSecondsPerByte: 7.8e-9,
+      patchBytes: 1.76e9, hostBytes: 100e9, watts: 3.2, bandLow: 0.72, bandHigh: 1.44),
     refusedOps: RefusedOps.sweep + [RefusedOps.rsqrt],
     preferences: Preferences(), rules: RuleLists.m4,
     sources: [
@@ -25,7 +27,21 @@ extension Profile {
       .between("cost.weight_bytes", "M1 and M5 Max, by cores"),
       .between("cost.op_bytes_max", "2 MB on M1, 4.7 MB on M5"),
       .seen("cost.program_bytes_max", "M4, by maderix"),
-      .between("cost.slowdown", "products of 6144 cubed on M5 Pro"),
+      .fitted("cost.slowdown", "M4: products of 6144 and 8192 cubed, by ANEForge 0.4.0"),
+      .fitted("cost.input_bytes", "M4: sums over 1 to 32 million elements, by ANEForge 0.4.0"),
+      .fitted("cost.output_bytes", "M4: products, convolutions and relu, by ANEForge 0.4.0"),
+      .fitted("cost.softmax_elements", "M4: 1 to 32 million elements, by ANEForge 0.4.0"),
+      .fitted(
+        "cost.norm_elements", "M4: layer norms of 1 to 32 million elements, by ANEForge 0.4.0"),
+      .between("cost.uneven_slowdown", onePair),
+      .between(
+        "cost.compile_seconds_per_byte", "M4 Pro: 72 programs in 3.9 s, a rerun of the paper's code"
+      ),
+      .between("cost.patch_bytes", "M4 Pro: 193 ms a step, a rerun of the paper's code"),
+      .between("cost.host_bytes", "copies on M4 Max, by memory bandwidth"),
+      .seen("cost.watts", "M4: products of 2048 cubed, by ANEForge 0.4.0"),
+      .seen("cost.band_low", "28 measurements of M4, each left out of the fit once"),
+      .seen("cost.band_high", "28 measurements of M4, each left out of the fit once"),
     ])
 
   public static let m4MaxMacOS15 = Profile(
@@ -34,9 +50,11 @@ extension Profile {
     limits: Limits(convInputChannelsMax: 31_999), arithmetic: .engine,
     conduct: Conduct(narrowWidth: .fault, faultingWidths: [14_593, 14_622]),
     cost: Cost(
-      dispatchSeconds: 95e-6, compileSeconds: 40e-3, loadSeconds: 4e-3, unloadSeconds: 4e-3,
+      dispatchSeconds: 95e-6, compileSeconds: 17e-3, loadSeconds: 4e-3, unloadSeconds: 4e-3,
       matmulFlops: 5.4e12, convFlops: 10.9e12, weightBytes: 110e9, opBytesMax: 4 << 20,
-      programBytesMax: 32 << 20),
+      programBytesMax: 32 << 20, slowdown: 1.56, inputBytes: 11.1e9, outputBytes: 6.0e9,
+      softmaxElements: 9.3e9, normElements: 1.21e9, compileSecondsPerByte: 6e-9,
+      patchBytes: 1.76e9, hostBytes: 140e9, watts: 4.6, bandLow: 0.73, bandHigh: 1.46),
     refusedOps: RefusedOps.sweep + [RefusedOps.rsqrt],
     preferences: Preferences(), rules: RuleLists.m4,
     sources: [
@@ -48,7 +66,10 @@ extension Profile {
       .between("conduct.faulting_widths", "M4, by ANE-prefill"),
       .between("conduct.narrow_width", "code 0x9 on M3 Max, by Espresso"),
       .seen("cost.dispatch_seconds", "M4 Max, by the paper and rustane"),
-      .seen("cost.compile_seconds", "M4 Max: 17 to 60 ms, by the paper"),
+      .seen("cost.compile_seconds", "M4 Max: 17 ms for one addition, by the paper"),
+      .fitted(
+        "cost.compile_seconds_per_byte",
+        "M4 Max: 24 programs in 1,015 ms and 72 in 4,500 ms, by the paper"),
       .seen("cost.load_seconds", "M4 Max: unload and load take about 8 ms, by the paper"),
       .seen("cost.unload_seconds", "M4 Max: unload and load take about 8 ms, by the paper"),
       .between("cost.matmul_flops", "M4, by ANEForge 0.4.0"),
@@ -56,6 +77,17 @@ extension Profile {
       .between("cost.weight_bytes", "M1 and M5 Max, by cores"),
       .between("cost.op_bytes_max", "2 MB on M1, 4.7 MB on M5"),
       .between("cost.program_bytes_max", "a cliff seen on M4 and A17 Pro"),
-      .between("cost.slowdown", "products of 6144 cubed on M5 Pro"),
+      .between("cost.slowdown", "M4: products of 6144 and 8192 cubed, by ANEForge 0.4.0"),
+      .between("cost.input_bytes", "M4: sums over 1 to 32 million elements, by ANEForge 0.4.0"),
+      .between("cost.output_bytes", "M4: products, convolutions and relu, by ANEForge 0.4.0"),
+      .between("cost.softmax_elements", "M4: 1 to 32 million elements, by ANEForge 0.4.0"),
+      .between(
+        "cost.norm_elements", "M4: layer norms of 1 to 32 million elements, by ANEForge 0.4.0"),
+      .between("cost.uneven_slowdown", onePair),
+      .between("cost.patch_bytes", "M4 Pro: 193 ms a step, a rerun of the paper's code"),
+      .seen("cost.host_bytes", "M4 Max: copies at 56 to 90 GB/s, by rustane; read and written"),
+      .between("cost.watts", "M4: 4.6 W at its peak, by maderix"),
+      .seen("cost.band_low", "31 measurements of M4 and M4 Max, each left out of the fit once"),
+      .seen("cost.band_high", "31 measurements of M4 and M4 Max, each left out of the fit once"),
     ])
 }

@@ -6,7 +6,10 @@ extension Profile {
     cost: Cost(
       dispatchSeconds: 0.11e-3, compileSeconds: 12e-3, loadSeconds: 1.7e-3,
       unloadSeconds: 0.5e-3, matmulFlops: 8.7e12, convFlops: 17.4e12, weightBytes: 112e9,
-      opBytesMax: 4_950_000, programBytesMax: 32 << 20),
+      opBytesMax: 4_950_000, programBytesMax: 32 << 20, slowdown: 2.2, inputBytes: 22e9,
+      outputBytes: 26e9, softmaxElements: 6.4e9, normElements: 1.22e9,
+      compileSecondsPerByte: 4.2e-9,
+      patchBytes: 2e9, hostBytes: 120e9, watts: 6.4, bandLow: 0.76, bandHigh: 1.33),
     refusedOps: RefusedOps.sweep, preferences: Preferences(), rules: RuleLists.m5,
     sources: [
       .seen("limits", "sweeps on M5, by ANEForge 0.4.0"),
@@ -24,7 +27,19 @@ extension Profile {
       .between("cost.weight_bytes", "M5 Pro and M5 Max, by cores"),
       .seen("cost.op_bytes_max", "M5: 4.72 MiB, by ane-guide"),
       .between("cost.program_bytes_max", "a cliff seen on M4 and A17 Pro"),
-      .between("cost.slowdown", "products of 6144 cubed on M5 Pro"),
+      .between("cost.slowdown", "M5 Pro: products of 6144 and 8192 cubed, by ANEForge 0.4.0"),
+      .fitted("cost.input_bytes", "M5: sums over 1 to 32 million elements, by ANEForge 0.4.0"),
+      .fitted("cost.output_bytes", "M5: products, convolutions and relu, by ANEForge 0.4.0"),
+      .fitted("cost.softmax_elements", "M5: 1 to 32 million elements, by ANEForge 0.4.0"),
+      .fitted(
+        "cost.norm_elements", "M5: layer norms of 1 to 32 million elements, by ANEForge 0.4.0"),
+      .between("cost.uneven_slowdown", onePair),
+      .between("cost.compile_seconds_per_byte", "M4 Max, by the time of a small program"),
+      .between("cost.patch_bytes", "M4 Pro, a rerun of the paper's code"),
+      .between("cost.host_bytes", "copies on M4 Max, by memory bandwidth"),
+      .seen("cost.watts", "M5: products of 2048 cubed, by ANEForge 0.4.0"),
+      .seen("cost.band_low", "20 measurements of M5, each left out of the fit once"),
+      .seen("cost.band_high", "20 measurements of M5, each left out of the fit once"),
     ])
 
   public static let m5MaxMacOS26 = Profile(
@@ -34,7 +49,9 @@ extension Profile {
     cost: Cost(
       dispatchSeconds: 0.08e-3, compileSeconds: 12e-3, loadSeconds: 2e-3, unloadSeconds: 0.5e-3,
       matmulFlops: 10e12, convFlops: 19e12, weightBytes: 150e9, opBytesMax: 4_950_000,
-      programBytesMax: 32 << 20),
+      programBytesMax: 32 << 20, slowdown: 2.2, inputBytes: 36.8e9, outputBytes: 16.9e9,
+      softmaxElements: 9.6e9, normElements: 1.3e9, compileSecondsPerByte: 4.2e-9, patchBytes: 2e9,
+      hostBytes: 140e9, watts: 6.0, bandLow: 0.76, bandHigh: 1.29),
     refusedOps: RefusedOps.sweep.filter { $0.op != "identity" } + [RefusedOps.rsqrt],
     preferences: Preferences(), rules: RuleLists.m5Max,
     sources: [
@@ -47,5 +64,17 @@ extension Profile {
       .seen("conduct.sole_identity_is_nan", "M5 Max notes"),
       .between("cost", "M5 Pro by ANEForge 0.4.0, by cores; compile and load as on M5"),
       .seen("cost.weight_bytes", "M5 Max"),
+      .between("cost.slowdown", "M5 Pro: products of 6144 and 8192 cubed, by ANEForge 0.4.0"),
+      .between("cost.input_bytes", "M5 Pro: products and relu, by ANEForge 0.4.0"),
+      .between("cost.output_bytes", "M5 Pro: products, convolutions and relu, by ANEForge 0.4.0"),
+      .between("cost.softmax_elements", "M5 Pro: 1 to 32 million elements, by ANEForge 0.4.0"),
+      .between(
+        "cost.norm_elements", "M5 Pro: layer norms of 1 to 32 million elements, by ANEForge 0.4.0"),
+      .between("cost.uneven_slowdown", onePair),
+      .between("cost.patch_bytes", "M4 Pro, a rerun of the paper's code"),
+      .between("cost.host_bytes", "copies on M4 Max"),
+      .seen("cost.watts", "M5 Max: 5.7 to 6.4 W"),
+      .seen("cost.band_low", "29 measurements of M5 Pro, each left out of the fit once"),
+      .seen("cost.band_high", "29 measurements of M5 Pro, each left out of the fit once"),
     ])
 }

@@ -15,7 +15,10 @@ extension Profile {
     cost: Cost(
       dispatchSeconds: 95e-6, compileSeconds: 58e-3, loadSeconds: 4e-3, unloadSeconds: 4e-3,
       matmulFlops: 19e12 / 3, convFlops: 19e12, weightBytes: 110e9, startSeconds: 50e-3,
-      opBytesMax: 32 << 20, programBytesMax: 32 << 20, slowdown: 1 / 0.7),
+      opBytesMax: 32 << 20, programBytesMax: 32 << 20, slowdown: 1 / 0.7,
+      programSlowdown: 1 / 0.7, unevenSlowdown: 1, inputBytes: 11.1e9, outputBytes: 6.0e9,
+      softmaxElements: 9.3e9, normElements: 1.21e9, patchBytes: 1.76e9, hostBytes: 140e9,
+      bandLow: 0.73, bandHigh: 1.44),
     refusedOps: RefusedOps.sweep + [
       RefusedOps.rsqrt, RefusedOp(op: "concat", rule: "concat-arguments"),
       RefusedOp(op: "gelu", rule: "gelu"),
@@ -39,5 +42,10 @@ extension Profile {
       .seen("cost.op_bytes_max", "the paper: 32 MB of fast memory"),
       .seen("cost.program_bytes_max", "the paper: 32 MB of fast memory"),
       .seen("cost.slowdown", "the paper: 30 % beyond it"),
+      .seen("cost.program_slowdown", "the paper: 30 % beyond it"),
+      .seen("cost.uneven_slowdown", "the paper knows of none"),
+      .between("cost", "as on M4 Max"),
+      .seen("cost.band_low", "31 measurements of M4 and M4 Max, to which nothing is fitted here"),
+      .seen("cost.band_high", "31 measurements of M4 and M4 Max, to which nothing is fitted here"),
     ])
 }

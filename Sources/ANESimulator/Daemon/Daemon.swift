@@ -20,11 +20,14 @@ final class LoadedProgram: Sendable {
   let layout: ProgramLayout
   /// What it takes of the device's address space.
   let bytes: Int
+  /// What a request takes, by procedure.
+  let seconds: [Double]
 
-  init(handle: UInt64, procedures: [ExecutableFunction], rowAlignment: Int) {
+  init(handle: UInt64, procedures: [ExecutableFunction], profile: Profile) {
     self.handle = handle
     self.procedures = procedures
-    layout = ProgramLayout(procedures, rowAlignment: rowAlignment)
+    layout = ProgramLayout(procedures, rowAlignment: profile.limits.rowAlignmentBytes)
+    seconds = procedures.map { $0.work.time(on: profile.cost).seconds }
     bytes = procedures.reduce(0) { $0 + $1.work.weightBytes }
   }
 }
@@ -125,8 +128,10 @@ final class Daemon: Sendable {
         text: text, modelDirectory: source.directory, profile: profile, directory: entry,
         packs: cache.packs)
       cache.remember(source)
-      if report.traits.contains(where: { $0.fanIn > profile.limits.fanInMax }) {
-        state.withLock { $0.seconds += profile.cost.wideFanInSeconds }
+      let branches = report.traits.map(\.fanIn).max() ?? 0
+      state.withLock {
+        $0.seconds += Double(report.weightBytes) * profile.cost.compileSecondsPerByte
+        if branches > profile.limits.fanInMax { $0.seconds += profile.cost.wideFanInSeconds }
       }
     } catch {
       throw failure(error, source)
@@ -205,22 +210,9 @@ final class Daemon: Sendable {
     }
     let evaluation = try Evaluation(program, request, profile, route: route)
     state.withLock {
-      $0.seconds += evaluation.procedure.seconds(on: profile.cost)
+      $0.seconds += program.seconds[evaluation.index]
       $0.counters.evals += 1
     }
     try evaluation.run()
-  }
-}
-
-extension ExecutableFunction {
-  /// Modelled time of one request: the dispatch, and then the arithmetic or the memory, whichever
-  /// takes longer; longer still where operands or the program leave the engine's own memory.
-  fileprivate func seconds(on cost: Cost) -> Double {
-    let arithmetic = work.matmulFlops / cost.matmulFlops + work.convFlops / cost.convFlops
-    let bytes = work.weightBytes + work.activationBytes
-    let isLarge =
-      traits.largestOperandBytes > cost.opBytesMax || bytes > cost.programBytesMax
-    let seconds = max(arithmetic, Double(bytes) / cost.weightBytes)
-    return cost.dispatchSeconds + seconds * (isLarge ? cost.slowdown : 1)
   }
 }

@@ -5,7 +5,9 @@ import ANEProfiles
 import MILEngine
 
 struct Evaluation {
-  let procedure: ExecutableFunction
+  /// Which of the program's procedures runs.
+  let index: Int
+  private let procedure: ExecutableFunction
   /// In declared order.
   private let inputs: [MemoryView]
   private let outputs: [MemoryView]
@@ -23,6 +25,7 @@ struct Evaluation {
         "procedure \(index) of a program that has \(program.procedures.count)")
     }
     let layout = program.layout.procedures[index]
+    self.index = index
     procedure = program.procedures[index]
     self.profile = profile
     let desk = SurfaceDesk(function: layout.name, profile: profile)

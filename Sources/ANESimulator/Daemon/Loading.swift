@@ -66,7 +66,7 @@ extension Daemon {
               + " unload one first"))
       }
       let program = LoadedProgram(
-        handle: state.nextHandle, procedures: procedures, rowAlignment: limits.rowAlignmentBytes)
+        handle: state.nextHandle, procedures: procedures, profile: profile)
       let needed = state.loadedBytes + surfaces + program.bytes
       guard needed <= limits.addressSpaceBytes else {
         return .failure(

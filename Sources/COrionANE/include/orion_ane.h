@@ -64,6 +64,15 @@ orion_status orion_check(const char *mil, size_t mil_bytes, const char *model_di
 orion_status orion_fix(const char *mil, size_t mil_bytes, const char *model_directory,
                        const char *profiles, char **json);
 
+// What the functions of a MIL text take on chips, predicted from the text alone, for each of `profiles` (NULL: every
+// one but cpu): [{profile, compile_seconds, functions: [{name, seconds, dispatch_seconds, products_seconds,
+// memory_seconds, passes_seconds, joules, bound, input_bytes, output_bytes, weight_bytes, ops: [{op, name, line, kind,
+// amount, result_bytes, width, largest_bytes}]}]}]. seconds = dispatch + max(products, memory) + passes; bound:
+// "dispatch", "bandwidth" or "compute". kind and amount: matmul and conv (operations), softmax and norm (elements),
+// pass (bytes), free. A text that is not well formed is ORION_ERROR_PROGRAM, with all its faults.
+orion_status orion_estimate(const char *mil, size_t mil_bytes, const char *model_directory,
+                            const char *profiles, char **json);
+
 // Whether a MIL text still fails in the way that is looked into: 1 yes, 0 no, negative: end the search.
 typedef int32_t (*orion_judge)(void *context, const char *mil, size_t mil_bytes);
 // Makes a failing MIL text as small as it can while `judge`, called on this thread with well-formed texts alone when

@@ -12,6 +12,8 @@ public struct CompileReport: Sendable {
   public let packedBytes: Int
   /// In the order of the text.
   public let traits: [FunctionTraits]
+  /// What its functions stream, as the device stores it.
+  public let weightBytes: Int
 }
 
 public struct CompiledProgram {
@@ -48,7 +50,10 @@ public struct CompiledProgram {
     return CompileReport(
       functions: program.functions.map(\.name), warnings: warnings,
       packedBytes: layout.requests.isEmpty ? 0 : layout.byteCount,
-      traits: program.functions.map { FunctionTraits($0) })
+      traits: program.functions.map { FunctionTraits($0) },
+      weightBytes: program.functions.reduce(0) {
+        $0 + Work(Lowering($1, arithmetic: profile.arithmetic)).streamedBytes
+      })
   }
 
   /// Maps and verifies checksums; `EngineError.damaged` when a byte differs or the format is another.

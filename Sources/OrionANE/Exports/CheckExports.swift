@@ -100,8 +100,8 @@ public func orion_expose(
   }
 }
 
-/// The arguments that the functions share.
-private struct CheckArguments {
+/// The arguments that functions on MIL texts share.
+struct CheckArguments {
   let text: [UInt8]
   let modelDirectory: String?
   let profiles: [Profile]

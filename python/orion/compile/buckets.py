@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 from typing import Any
+
+from .manifest import Step
+
+# A shorter bucket saves at least this share of the next one's time, or is left out.
+GAIN_MIN = 0.001
 
 
 def steps(profile: Mapping[str, Any], context: int) -> list[tuple[int, int]]:
@@ -21,6 +27,20 @@ def steps(profile: Mapping[str, Any], context: int) -> list[tuple[int, int]]:
     wanted += [(preferences["speculation_columns"], cache) for cache in caches]
     wanted += [(prompts[-1], cache) for cache in caches if cache > prompts[-1]]
     return list(dict.fromkeys(wanted))
+
+
+def worthwhile(plan: Iterable[Step], seconds: Callable[[Step], float]) -> list[Step]:
+    """The steps without those for prompts that the next longer one runs as fast, by prediction."""
+    steps = list(plan)
+    prompts = sorted((step for step in steps if step.cache == 0), key=lambda step: -step.columns)
+    needless, limit = [], inf
+    for step in prompts:
+        taken = seconds(step)
+        if taken > limit:
+            needless.append(step)
+        else:
+            limit = (1 - GAIN_MIN) * taken
+    return [step for step in steps if step not in needless]
 
 
 def prompt_buckets(profile: Mapping[str, Any], context: int) -> list[int]:

@@ -120,6 +120,7 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("orion_profile_names", STATUS, (TEXT_OUT,)),
     ("orion_check", STATUS, (TEXT, c_size_t, TEXT, TEXT, TEXT_OUT)),
     ("orion_fix", STATUS, (TEXT, c_size_t, TEXT, TEXT, TEXT_OUT)),
+    ("orion_estimate", STATUS, (TEXT, c_size_t, TEXT, TEXT, TEXT_OUT)),
     ("orion_shrink", STATUS, (TEXT, c_size_t, JUDGE, c_void_p, TEXT_OUT)),
     ("orion_expose", STATUS, (TEXT, c_size_t, TEXT, TEXT, TEXT_OUT)),
     ("orion_device_open", STATUS, (TEXT, POINTER(DeviceOptions), HANDLE_OUT)),
