@@ -98,7 +98,9 @@ extension Source {
 
 extension Cost {
   /// What counts bytes or elements is whole.
-  private static let wholeFields: Set = ["op_bytes_max", "program_bytes_max", "fast_width_multiple"]
+  private static let wholeFields: Set = [
+    "op_bytes_max", "program_bytes_max", "fast_width_multiple",
+  ]
 
   fileprivate var json: JSONText {
     .object(

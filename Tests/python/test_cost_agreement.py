@@ -3,48 +3,63 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from orion import weights as weights_of
 from orion.compile import bundle
 from orion.compile.bundle import find_family
 from orion.compile.cost import compile_seconds, predict, work_of
 from orion.compile.programs import make_programs
 from orion.runtime import Device, Program, profile, profile_names
 from orion.runtime.prediction import estimate_text
+from orion.weights import load as open_checkpoint
+from orion.weights import tiny
 
 TIMES = ("dispatch", "products", "memory", "passes")
 
 
-@pytest.fixture(scope="module")
-def made(stories: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A bundle of a real model by profile, made when it is asked for."""
-    known: dict[tuple[str, str], Path] = {}
+Make = Callable[[str, str, str], tuple[Path, Path]]
 
-    def make(name: str, weights: str = "auto") -> Path:
-        if (name, weights) not in known:
-            place = tmp_path_factory.mktemp("bundle") / "it"
-            known[name, weights] = bundle(stories, profile(name), place, weights).directory
-        return known[name, weights]
+
+@pytest.fixture(scope="module")
+def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """A model and a bundle of it, by the model's name, profile and weights."""
+    room = tmp_path_factory.mktemp("agreement")
+    models = {"llama": tiny.write(room / "llama"), "gpt2": data / "golden" / "gpt2-tiny"}
+    known: dict[tuple[str, str, str], Path] = {}
+
+    def make(model: str, name: str, weights: str) -> tuple[Path, Path]:
+        at = (model, name, weights)
+        if at not in known:
+            place = room / "-".join(at)
+            known[at] = bundle(models[model], profile(name), place, weights).directory
+        return models[model], known[at]
 
     return make
 
 
 @pytest.mark.parametrize(
-    ("name", "weights"),
-    [("m4-macos15", "auto"), ("m1-macos15", "int8"), ("m5-macos26", "int8"), ("paper", "auto")]
-    + [("cpu", "fp32"), ("cpu", "fp16"), ("cpu", "int8")],
+    ("model", "name", "weights"),
+    [
+        ("llama", "m4-macos15", "auto"),
+        ("llama", "m1-macos15", "int8"),
+        ("llama", "m5-macos26", "int8"),
+        ("llama", "cpu", "fp16"),
+        ("llama", "cpu", "int8"),
+        ("gpt2", "paper", "auto"),
+        ("gpt2", "cpu", "fp32"),
+    ],
 )
 def test_graphs_and_texts_agree_to_the_last_digit(
-    made: Any, stories: Path, name: str, weights: str
+    made: Make, model: str, name: str, weights: str
 ) -> None:
-    directory, facts = made(name, weights), profile(name)
+    source, directory = made(model, name, weights)
+    facts = profile(name)
     manifest = json.loads((directory / "manifest.json").read_text())
-    config = weights_of.load(stories).config
+    config = open_checkpoint(source).config
     asked = facts | {"preferences": facts["preferences"] | {"weights": manifest["weights"]}}
     programs, _, _ = make_programs(*find_family(config), asked, None)
     assert [program.name for program in programs] == [p["name"] for p in manifest["programs"]]
@@ -69,10 +84,10 @@ def test_graphs_and_texts_agree_to_the_last_digit(
 
 @pytest.mark.parametrize("name", ["m1-macos15", "m4-macos15", "m5max-macos26"])
 def test_the_clock_of_the_simulator_is_the_prediction(
-    made: Any, tmp_path: Path, name: str
+    made: Make, tmp_path: Path, name: str
 ) -> None:
-    directory, cost = made(name), profile(name)["cost"]
-    for path in sorted(directory.glob("*.mil"))[:3]:
+    directory, cost = made("llama", name, "auto")[1], profile(name)["cost"]
+    for path in sorted(directory.glob("*.mil"))[:2]:
         (found,) = estimate_text(path.read_bytes(), profiles=[name])
         (told,) = found["functions"]
         with Device(f"sim:{name}", cache_dir=tmp_path / path.stem) as device:

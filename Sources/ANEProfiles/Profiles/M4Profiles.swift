@@ -7,7 +7,7 @@ extension Profile {
       dispatchSeconds: 95e-6, compileSeconds: 25e-3, loadSeconds: 2e-3, unloadSeconds: 0.5e-3,
       matmulFlops: 5.4e12, convFlops: 9.5e12, weightBytes: 80e9, opBytesMax: 4 << 20,
       programBytesMax: 32 << 20, slowdown: 1.56, inputBytes: 11.1e9, outputBytes: 6.0e9,
-      softmaxElements: 9.3e9, normElements: 1.21e9, compileSecondsPerByte: 7.8e-9,
+      softmaxElements: 9.3e9, normElements: 1.21e9, compileSecondsPerByte: 6.2e-9,
       patchBytes: 1.76e9, hostBytes: 100e9, watts: 3.2, bandLow: 0.72, bandHigh: 1.44),
     refusedOps: RefusedOps.sweep + [RefusedOps.rsqrt],
     preferences: Preferences(), rules: RuleLists.m4,

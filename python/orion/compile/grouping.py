@@ -86,7 +86,7 @@ def choose_groups(
 
 
 def fastest(work: StepWork, profile: Mapping[str, Any], layers: int, most: int) -> int:
-    """Of the sizes up to `most` the one with which a step takes least; of equal ones the largest."""
+    """Of the sizes up to `most` that with which a step takes least; of equal ones the largest."""
     sizes = sorted({-(-layers // number) for number in range(1, layers + 1)}, reverse=True)
     held = [
         size for size in sizes if size <= most and -(-layers // size) < programs_at_once(profile)

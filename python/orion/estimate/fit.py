@@ -59,14 +59,17 @@ def fit(rows: Sequence[Measurement], cost: Mapping[str, Any]) -> dict[str, Any]:
     """`cost` with the coefficients that these measurements tell of."""
     used = [row for row in rows if row.is_fitted]
     judges = {name: [row for row in used if tells(row, name)] for name in FITTED}
-    now = dict(cost) | peaks(used, cost) | {name: start for name, start in FITTED.items()}
+    now = dict(cost) | peaks(used, cost) | FITTED
     for step in STEPS:
         for _ in range(ROUNDS_MAX):
             changed = False
             for name, judged in judges.items():
                 for factor in (step, 1 / step):
                     tried = now | {name: now[name] * factor}
-                    if misfit(judged, tried) < misfit(judged, now) - 1e-9 and tried["slowdown"] >= 1:
+                    if (
+                        misfit(judged, tried) < misfit(judged, now) - 1e-9
+                        and tried["slowdown"] >= 1
+                    ):
                         now, changed = tried, True
             if not changed:
                 break

@@ -1,4 +1,4 @@
-"""Published measurements of single programs, as rows: chip, what ran, milliseconds, the work it was.
+"""Published measurements of single programs, as rows: chip, what ran, milliseconds, its work.
 
 All are sweeps and small programs of ANEForge 0.4.0 (Bryngelson) unless `source` says otherwise;
 other people's numbers, under mixed systems and loads. `is_fitted`: coefficients of the chip were

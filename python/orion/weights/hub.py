@@ -6,6 +6,7 @@ Fetched once, a model comes from the hub's own cache, also without a network.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import OrionError
@@ -33,7 +34,7 @@ def is_id(path: str | Path) -> bool:
     return ID.fullmatch(str(path)) is not None and ".." not in str(path)
 
 
-def fetch(model: str) -> Path:
+def fetch(model: str, wanted: Sequence[str] = WANTED) -> Path:
     """The directory of the model's files. OrionError when they cannot be had."""
     try:
         from huggingface_hub import snapshot_download
@@ -43,11 +44,11 @@ def fetch(model: str) -> Path:
             " huggingface_hub, which is not installed; run: pip install 'orion-ane[hub]'"
         ) from None
     try:
-        return Path(snapshot_download(model, allow_patterns=list(WANTED)))
+        return Path(snapshot_download(model, allow_patterns=list(wanted)))
     except Exception as error:
         reason = explain(error)
     try:
-        return Path(snapshot_download(model, allow_patterns=list(WANTED), local_files_only=True))
+        return Path(snapshot_download(model, allow_patterns=list(wanted), local_files_only=True))
     except Exception:
         raise OrionError(f"{model}: cannot be fetched from the hub: {reason}") from None
 
