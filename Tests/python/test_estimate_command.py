@@ -55,8 +55,9 @@ def test_a_config_alone_is_enough(orion: Orion, tmp_path: Path) -> None:
 
 def test_the_table_labels_its_numbers(orion: Orion) -> None:
     done = orion("estimate", "stories260k", "--profile", "m4-macos15")
-    assert done.code == 0 and "All figures are predictions" in done.err
-    head, row, _, programs, *_ = done.out.splitlines()
+    assert done.code == 0, done.err
+    label, head, row, _, programs, *_ = done.out.splitlines()
+    assert label.startswith("Predictions: stories260k, 260,032 parameters")
     assert head.split()[:3] == ["profile", "decode", "tok/s"]
     assert row.startswith("m4-macos15") and " to " in row
     assert programs.split()[:3] == ["program", "ms", "bound"]

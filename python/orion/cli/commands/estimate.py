@@ -12,7 +12,7 @@ from orion.errors import UsageError
 if TYPE_CHECKING:
     from orion.estimate.source import Configured
 
-LABEL = "All figures are predictions"
+LABEL = "Predictions"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +99,7 @@ def check_counts(arguments: argparse.Namespace) -> None:
 def infer(
     arguments: argparse.Namespace, model: "Configured", chosen: Mapping[str, dict[str, Any]]
 ) -> int:
-    from orion.cli.screen import print_table, say, working
+    from orion.cli.screen import print_table, working
     from orion.estimate.claims import beside, claims
     from orion.estimate.model import ModelEstimator
     from orion.estimate.tables import claim_table, model_table, program_table
@@ -123,7 +123,7 @@ def infer(
     if arguments.json:
         print(json.dumps(result(model, [row.to_json() for row in found], published)))
         return 0
-    say(
+    print(
         f"{LABEL}: {model.name}, {model.parameters:,} parameters; a token with at most"
         f" {found[0].decode.cache} before it, a prompt of {found[0].prefill.columns}"
     )
@@ -140,7 +140,7 @@ def infer(
 def train(
     arguments: argparse.Namespace, model: "Configured", chosen: Mapping[str, dict[str, Any]]
 ) -> int:
-    from orion.cli.screen import print_table, say, working
+    from orion.cli.screen import print_table, working
     from orion.estimate.claims import beside, claims
     from orion.estimate.tables import claim_table, program_table, training_table
     from orion.estimate.training import WAYS, TrainingEstimator
@@ -166,7 +166,7 @@ def train(
         print(json.dumps(result(model, [row.to_json() for row in found], published)))
         return 0
     step = found[0]
-    say(
+    print(
         f"{LABEL}: a step of {step.accumulation} x {step.batch} x {step.sequence} tokens of"
         f" {model.name}, {model.parameters:,} parameters"
     )
@@ -229,7 +229,7 @@ def estimate_files(arguments: argparse.Namespace, chosen: Mapping[str, dict[str,
         facts = {"kind": "prediction", "path": str(arguments.what)}
         print(json.dumps(facts | {"profiles": [row.to_json() for row in found]}))
         return 0
-    say(f"{LABEL}: {arguments.what}")
+    print(f"{LABEL}: {arguments.what}")
     if len(found) == 1:
         print_table(*program_table(found[0].programs))
         return 0
@@ -238,7 +238,7 @@ def estimate_files(arguments: argparse.Namespace, chosen: Mapping[str, dict[str,
 
 
 def print_paper(known: Mapping[str, Any], *, as_json: bool) -> int:
-    from orion.cli.screen import print_table, say, working
+    from orion.cli.screen import print_table, working
     from orion.estimate.paper import paper_tables
     from orion.estimate.tables import paper_table
 
@@ -247,7 +247,7 @@ def print_paper(known: Mapping[str, Any], *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"kind": "prediction", "rows": found}))
         return 0
-    say(f"{LABEL} beside the paper's claims, on M4 Max unless a row says otherwise")
+    print(f"{LABEL} beside the paper's claims, on M4 Max unless a row says otherwise")
     for number, table in enumerate(dict.fromkeys(row["table"] for row in found)):
         if number:
             print()
