@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -155,3 +157,14 @@ def test_a_roofline(orion: Orion, tmp_path: Path) -> None:
         *("estimate", tmp_path / "a.mil", "--profile", "m4-macos15", "--plot", tmp_path / "b.png")
     )
     assert none.code == 1 and "nothing to plot" in none.err
+
+
+def test_the_page_is_what_its_commands_print(root: Path) -> None:
+    """When coefficients changed: run scripts/estimates-page, and read the difference."""
+    done = subprocess.run(
+        [sys.executable, root / "scripts" / "estimates-page", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
