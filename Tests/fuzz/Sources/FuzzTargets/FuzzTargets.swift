@@ -26,13 +26,38 @@ func start(
   _ count: UnsafeMutablePointer<CInt>?,
   _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>?
 ) -> CInt {
-  _ = FuzzTargets.chosen
+  // What a target makes once is no input's doing.
+  _ = FuzzTargets.chosen([])
+  atexit { say("slowest input: \(UnitTime.slowest / 1_000_000) ms of processor time") }
   return 0
+}
+
+/// Processor time of an input: a machine that is busy with other things makes none of them slow.
+private enum UnitTime {
+  nonisolated(unsafe) static var slowest: UInt64 = 0
+  /// An input that takes longer breaks its target.
+  private static let limit: UInt64 = 1_000_000_000
+
+  static func measure(_ body: () -> CInt) -> CInt {
+    let start = now
+    let result = body()
+    let spent = now - start
+    slowest = max(slowest, spent)
+    expect(spent < limit, "an input took \(spent / 1_000_000) ms of processor time")
+    return result
+  }
+
+  private static var now: UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
 }
 
 @c(orion_fuzz_run)
 func run(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
-  FuzzTargets.chosen(Array(UnsafeBufferPointer(start: data, count: size)))
+  let bytes = Array(UnsafeBufferPointer(start: data, count: size))
+  return UnitTime.measure { FuzzTargets.chosen(bytes) }
 }
 
 /// What must hold whatever the input; a breach ends the process, which libFuzzer records.

@@ -1,6 +1,9 @@
 /// Small programs of inputs [1, 4, 1, 32] and a weight file, for calls that should go well.
 enum SamplePrograms {
-  static let texts: [String] = [
+  static let all = engine + [keeping, looping]
+
+  /// Programs that every device takes.
+  static let engine: [String] = [
     program(
       """
       tensor<fp16, [1, 4, 1, 32]> s = add(x = x, y = b);
@@ -35,6 +38,37 @@ enum SamplePrograms {
       tensor<fp16, [1, 4, 1, 32]> y = maximum(x = s, y = b);
       """),
   ]
+
+  /// A program of the host with a state.
+  static let keeping = """
+    program(1.3)
+    {
+      func main<ios18>(state<tensor<fp16, [1, 4, 1, 32]>> kept, tensor<fp16, [1, 4, 1, 32]> x) {
+        tensor<fp16, [1, 4, 1, 32]> old = read_state(input = kept);
+        tensor<fp16, [1, 4, 1, 32]> y = add(x = x, y = old);
+        write_state(data = y, input = kept);
+      } -> (y);
+    }
+    """
+
+  /// A program of the host with blocks.
+  static let looping = """
+    program(1.3)
+    {
+      func main<ios18>(tensor<fp16, [1, 4, 1, 32]> x) {
+        fp16 half = const()[val = fp16(0.5)];
+        fp16 limit = const()[val = fp16(9.0)];
+        fp16 zero = const()[val = fp16(0.0)];
+        fp16 sum, tensor<fp16, [1, 4, 1, 32]> y = while_loop(loop_vars = (zero, x)) test(fp16 n, \
+    tensor<fp16, [1, 4, 1, 32]> v) {
+          bool more = less(x = n, y = limit);
+        } -> (more) body(fp16 n, tensor<fp16, [1, 4, 1, 32]> v) {
+          fp16 next = add(x = n, y = half);
+          tensor<fp16, [1, 4, 1, 32]> w = mul(x = v, y = half);
+        } -> (next, w);
+      } -> (y);
+    }
+    """
 
   private static func program(_ statements: String) -> String {
     """

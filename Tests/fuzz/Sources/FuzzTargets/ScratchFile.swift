@@ -17,6 +17,9 @@ enum ScratchFile {
   /// The path of a file that holds `bytes`; the next call changes it.
   static func write(_ bytes: [UInt8], to name: String = "input") -> String {
     let path = "\(directory)/\(name)"
+    if let folder = name.split(separator: "/").dropLast().first {
+      mkdir("\(directory)/\(folder)", 0o700)
+    }
     let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     expect(file >= 0, "\(path) cannot be written")
     defer { close(file) }
