@@ -1,4 +1,6 @@
-// The part of the C test on what a program keeps between evaluations, and on evaluations that do not end.
+// What a program keeps between evaluations, and evaluations that do not end.
+#include "check.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -22,7 +24,7 @@ static const char *const endless_text =
     "  } -> (y);\n"
     "}\n";
 
-static void keep_states(void) {
+void test_states(void) {
   orion_handle device = 0, program = 0, other = 0;
   CHECK(orion_device_open("cpu", NULL, &device) == ORION_OK);
   size_t length = strlen(state_text);
@@ -71,7 +73,7 @@ static void *cancel_program(void *program) {
   return NULL;
 }
 
-static void cancel_loops(void) {
+void test_cancelling(void) {
   orion_handle device = 0, program = 0;
   CHECK(orion_device_open("cpu", NULL, &device) == ORION_OK);
   CHECK(orion_program_compile(device, endless_text, strlen(endless_text), NULL, "main",
