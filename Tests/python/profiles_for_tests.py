@@ -7,6 +7,7 @@ from typing import Any
 LIMITS = {
     "axis_width_max": 65536,
     "axis_channels_max": 65536,
+    "conv_input_channels_max": 65536,
     "matmul_inner_max": 32768,
     "rank_max": 5,
     "width_min": 32,
@@ -71,6 +72,7 @@ CPU: dict[str, Any] = {
     "dialect": {"program": "1.3", "opset": "ios18"},
     "limits": LIMITS
     | {"axis_width_max": 1 << 30, "axis_channels_max": 1 << 30, "matmul_inner_max": 1 << 30}
+    | {"conv_input_channels_max": 1 << 30}
     | {"width_min": 1, "width_multiple": 1, "rank_max": 8}
     | {"loaded_programs_max": 1 << 20, "address_space_bytes": 1 << 46},
     "arithmetic": {"storage": "declared", "mac_overflows_at": None, "hides_nan": False},
@@ -95,7 +97,8 @@ CPU: dict[str, Any] = {
 NARROW: dict[str, Any] = M4 | {
     "name": "narrow",
     "dialect": {"program": "1.0", "opset": "ios16"},
-    "limits": LIMITS | {"axis_channels_max": 128, "axis_width_max": 64},
+    "limits": LIMITS
+    | {"axis_channels_max": 128, "axis_width_max": 64, "conv_input_channels_max": 96},
 }
 
 

@@ -1,16 +1,16 @@
 """Refuse a graph that the profile's device would refuse; changes nothing.
 
 Every op has a spelling in MIL and is not among the profile's refused ops; ports are as wide as it
-wants, no axis is longer and
-no rank higher than its limits. The last check before MIL is written: a model that fails here
-needs another pass, and the error says for which op.
+wants, no axis is longer and no rank higher than its limits, and no convolution sums over more
+channels. The last check before MIL is written: a model that fails here needs another pass, and the
+error says for which op.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from ..errors import OrionError
-from ..ir import Graph, Value
+from ..ir import Graph, Node, Value
 from ..ir.text import node_text
 
 
@@ -25,11 +25,23 @@ def check_emittable(graph: Graph, profile: Mapping[str, Any]) -> None:
                 f"{profile['name']} refuses {spelling.op} (rule {refused[spelling.op]}):"
                 f" {node_text(node)}"
             )
+        if spelling is not None and spelling.op == "conv":
+            check_convolution(node, profile)
         for value in node.results:
             check_size(value, profile)
     ports = [node.result for node in graph.inputs] + [output.value for output in graph.outputs]
     for value in ports:
         check_port(value, profile)
+
+
+def check_convolution(node: Node, profile: Mapping[str, Any]) -> None:
+    limit = profile["limits"]["conv_input_channels_max"]
+    channels = node.operands[0].type.shape[1]
+    if channels > limit:
+        raise OrionError(
+            f"{profile['name']} takes a convolution over at most {limit} channels, but there are"
+            f" {channels}: {node_text(node)}"
+        )
 
 
 def check_size(value: Value, profile: Mapping[str, Any]) -> None:
