@@ -2,6 +2,8 @@
 public enum ArithmeticOption: String, Sendable, CaseIterable {
   /// Nothing is rounded below fp32 and nothing saturates.
   case fp32
+  /// Sigmoid, tanh and gelu from tables of straight lines.
+  case tables
 }
 
 extension Profile {
@@ -13,6 +15,7 @@ extension Profile {
     changed.osBuild += "+\(option.rawValue)"
     switch option {
     case .fp32: changed.arithmetic = .unrounded
+    case .tables: changed.arithmetic.tabulates = true
     }
     return changed
   }

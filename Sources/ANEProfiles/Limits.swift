@@ -16,6 +16,8 @@ public struct Limits: Sendable {
   /// Compiles in the life of a process.
   public var compilesMax = Limits.unlimited
   public var addressSpaceBytes = 4 << 30
+  /// Weights of one program.
+  public var programBytesMax = 1_500_000_000
   public var queueDepthMax = 127
   public var weightFilesMax = 16
   /// fp32 tensors are allowed as inputs and outputs of a program.
@@ -74,4 +76,6 @@ public struct Conduct: Sendable {
   public var soleIdentityIsNaN = false
   public var reload = Reload.cache
   public var blobOffset = BlobOffset.record
+  /// Requests that ask for it are told the engine's own time; else they read 0.
+  public var tellsHardwareTimes = false
 }

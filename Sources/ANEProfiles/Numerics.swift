@@ -22,9 +22,10 @@ extension NumericRow {
       field: "storage"),
     NumericRow(
       id: "lane-tiles",
-      behaviour: "lanes are summed in tiles of four, each rounded to fp16, visible above 4096; the"
-        + " simulator does not play it",
-      chips: "M1", evidence: "measured, by ane-guide", field: nil),
+      behaviour:
+        "lanes are summed in tiles of four, each rounded to fp16 before the wide sum, visible"
+        + " above 4096; tiles under that are not rounded here",
+      chips: "M1", evidence: "measured, by ane-guide", field: "lane_tiles_above"),
     NumericRow(
       id: "mac-saturation",
       behaviour: "results of matmul and conv become infinite at 32,768; 32,752 passes",
@@ -35,9 +36,9 @@ extension NumericRow {
       chips: "M1", evidence: "measured, by ane-guide", field: nil),
     NumericRow(
       id: "ties",
-      behaviour: "half to even; 2049 became 2048 on M1 and 2050 on M5. The simulator rounds half to"
-        + " even everywhere",
-      chips: "M1, M5", evidence: "measured, by ane-guide; disputed", field: nil),
+      behaviour: "half to even; 2049 became 2048 on M1 and 2050 on M5. Away from zero here where"
+        + " products are summed, which is where a 2049 comes up; half to even element-wise",
+      chips: "M1, M5", evidence: "measured, by ane-guide; disputed", field: "ties_away_in_sums"),
     NumericRow(
       id: "denormals", behaviour: "kept element-wise, flushed in sums of products",
       chips: "flushed on M1, kept on M5", evidence: "measured, by ane-guide",
@@ -56,8 +57,10 @@ extension NumericRow {
     NumericRow(
       id: "activation-tables",
       behaviour: "activations are straight lines between 33 knots: errors to 0.0034 (sigmoid),"
-        + " 0.0017 (tanh), 0.0059 (gelu). The simulator computes them exactly and rounds",
-      chips: "M1", evidence: "measured, by ane-guide", field: nil),
+        + " 0.0017 (tanh), 0.0059 (gelu). Computed exactly and rounded, unless the arithmetic is"
+        + " `+tables`: knots at even distances, as many as give these errors; the chip's own knots,"
+        + " and its -0.0005 for gelu(0), are not known well enough",
+      chips: "M1", evidence: "measured, by ane-guide", field: "tabulates"),
     NumericRow(
       id: "softmax", behaviour: "softmax subtracts the largest score, and is stable", chips: "M1",
       evidence: "measured, by ane-guide", field: nil),

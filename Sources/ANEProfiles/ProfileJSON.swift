@@ -41,6 +41,7 @@ extension Limits {
       ("loaded_programs_max", .integer(loadedProgramsMax)),
       ("compiles_max", .integer(compilesMax)),
       ("address_space_bytes", .integer(addressSpaceBytes)),
+      ("program_bytes_max", .integer(programBytesMax)),
       ("queue_depth_max", .integer(queueDepthMax)), ("weight_files_max", .integer(weightFilesMax)),
       ("takes_float32_io", .bool(takesFloat32IO)), ("fan_in_max", .integer(fanInMax)),
     ])
@@ -60,6 +61,8 @@ extension Arithmetic {
       ("log_of_zero", logOfZero.map { .number(Double($0)) } ?? .null),
       ("mistakes_infinity", .bool(mistakesInfinity)),
       ("ignores_attention_mask", .bool(ignoresAttentionMask)),
+      ("lane_tiles_above", laneTilesAbove.map { .number(Double($0)) } ?? .null),
+      ("ties_away_in_sums", .bool(tiesAwayInSums)), ("tabulates", .bool(tabulates)),
     ])
   }
 }
@@ -74,6 +77,7 @@ extension Conduct {
       ("alias_fault_routes", .array(aliasFaultRoutes.map { .string($0) })),
       ("sole_identity_is_nan", .bool(soleIdentityIsNaN)), ("reload", .string(reload.rawValue)),
       ("blob_offset", .string(blobOffset.rawValue)),
+      ("tells_hardware_times", .bool(tellsHardwareTimes)),
     ])
   }
 }

@@ -6,7 +6,8 @@ extension Profile {
     limits: Limits(
       axisWidthMax: 1 << 30, axisChannelsMax: 1 << 30, convInputChannelsMax: 1 << 30,
       matmulInnerMax: 1 << 30, rankMax: 8, widthMin: 1, widthMultiple: 1, rowAlignmentBytes: 1,
-      loadedProgramsMax: 1 << 20, addressSpaceBytes: Limits.unlimited, queueDepthMax: 1 << 20,
+      loadedProgramsMax: 1 << 20, addressSpaceBytes: Limits.unlimited,
+      programBytesMax: Limits.unlimited, queueDepthMax: 1 << 20,
       weightFilesMax: 1 << 20, fanInMax: 1 << 20),
     arithmetic: .ieee, conduct: Conduct(aliasFaultRoutes: []),
     cost: Cost(

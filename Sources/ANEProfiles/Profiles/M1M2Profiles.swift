@@ -3,7 +3,7 @@
 extension Profile {
   public static let m1macOS15 = Profile(
     name: "m1-macos15", chip: "M1", os: "macOS 15", osBuild: "24F74", architecture: "h13g",
-    dialect: oldDialect, limits: oldLimits, arithmetic: oldArithmetic, conduct: Conduct(),
+    dialect: oldDialect, limits: oldLimits, arithmetic: arithmeticOfM1, conduct: Conduct(),
     cost: Cost(
       dispatchSeconds: 0.22e-3, compileSeconds: 40e-3, loadSeconds: 4e-3, unloadSeconds: 0.5e-3,
       matmulFlops: 2.7e12, convFlops: 3.5e12, weightBytes: 51e9, opBytesMax: 2 << 20,
@@ -17,6 +17,7 @@ extension Profile {
       .seen("limits", "compiler tables of h13 (decompiled) and sweeps on M1"),
       .seen("limits.loaded_programs_max", "M1: 128 in a process, by ANEForge and ane-guide"),
       .between("limits.address_space_bytes", "about 4 GiB seen on M3 Ultra and M5 Max"),
+      .between("limits.program_bytes_max", "a mixture of about 1.5 GB was refused"),
       .between("limits.matmul_inner_max", "a sweep on M4"),
       .seen("arithmetic", "M1, by ane-guide"),
       .between("conduct.narrow_width", "the Rust crate `ane` saw 0x1d from M1 to M5"),
@@ -62,6 +63,7 @@ extension Profile {
       .seen("limits", "compiler tables of h14 (decompiled)"),
       .between("limits.loaded_programs_max", "128 on M1 and M5"),
       .between("limits.address_space_bytes", "about 4 GiB seen on M3 Ultra and M5 Max"),
+      .between("limits.program_bytes_max", "a mixture of about 1.5 GB was refused"),
       .between("limits.matmul_inner_max", "a sweep on M4"),
       .between("arithmetic", "M1, by ane-guide; the saturating slice was seen on A14 too"),
       .between("conduct.narrow_width", "the Rust crate `ane` saw 0x1d from M1 to M5"),
@@ -87,4 +89,9 @@ extension Profile {
   private static let oldArithmetic = Arithmetic(
     storage: .fp16, macOverflowsAt: 32_768, hidesNaN: true, flushesSums: true,
     widthSliceOverflowsAbove: 4094, logOfZero: -45_440, mistakesInfinity: true)
+  private static let arithmeticOfM1 = {
+    var arithmetic = oldArithmetic
+    arithmetic.laneTilesAbove = 4096
+    return arithmetic
+  }()
 }

@@ -2,7 +2,7 @@ extension Profile {
   public static let m5macOS26 = Profile(
     name: "m5-macos26", chip: "M5", os: "macOS 26", osBuild: "25C56", architecture: "h17s",
     dialect: Dialect(program: "1.3", opset: "ios18"), limits: Limits(loadedProgramsMax: 128),
-    arithmetic: .engine, conduct: Conduct(),
+    arithmetic: .engineOfM5, conduct: Conduct(),
     cost: Cost(
       dispatchSeconds: 0.11e-3, compileSeconds: 12e-3, loadSeconds: 1.7e-3,
       unloadSeconds: 0.5e-3, matmulFlops: 8.7e12, convFlops: 17.4e12, weightBytes: 112e9,
@@ -15,6 +15,7 @@ extension Profile {
       .seen("limits", "sweeps on M5, by ANEForge 0.4.0"),
       .seen("limits.loaded_programs_max", "M5: 128 in a process, by ANEForge"),
       .between("limits.address_space_bytes", "about 4 GiB seen on M3 Ultra and M5 Max"),
+      .between("limits.program_bytes_max", "a mixture of about 1.5 GB was refused"),
       .between("limits.matmul_inner_max", "a sweep on M4"),
       .seen("arithmetic", "M5, by ane-guide; how ties are rounded is disputed"),
       .between("conduct.narrow_width", "the Rust crate `ane` saw 0x1d from M1 to M5"),
@@ -45,7 +46,7 @@ extension Profile {
   public static let m5MaxMacOS26 = Profile(
     name: "m5max-macos26", chip: "M5 Max", os: "macOS 26", osBuild: "25C56",
     architecture: "h17", dialect: Dialect(program: "1.3", opset: "ios18"), limits: Limits(),
-    arithmetic: .engine, conduct: Conduct(narrowWidth: .zeros, soleIdentityIsNaN: true),
+    arithmetic: .engineOfM5, conduct: Conduct(narrowWidth: .zeros, soleIdentityIsNaN: true),
     cost: Cost(
       dispatchSeconds: 0.08e-3, compileSeconds: 12e-3, loadSeconds: 2e-3, unloadSeconds: 0.5e-3,
       matmulFlops: 10e12, convFlops: 19e12, weightBytes: 150e9, opBytesMax: 4_950_000,
@@ -58,6 +59,7 @@ extension Profile {
       .seen("limits", "M5 Max notes: 62,080 channels work, 124,160 fail"),
       .seen("limits.loaded_programs_max", "M5 Max: the 128th is refused"),
       .seen("limits.address_space_bytes", "M5 Max notes and oMLX"),
+      .between("limits.program_bytes_max", "a mixture of about 1.5 GB was refused"),
       .between("limits.matmul_inner_max", "a sweep on M4"),
       .between("arithmetic", "M5, by ane-guide"),
       .seen("conduct.narrow_width", "M5 Max: zeros under 32"),

@@ -7,7 +7,7 @@ extension Profile {
     limits: Limits(
       convInputChannelsMax: 31_999, widthMin: 16, widthMultiple: 1, rowAlignmentBytes: 1,
       loadedProgramsMax: Limits.unlimited, compilesMax: 119,
-      addressSpaceBytes: Limits.unlimited),
+      addressSpaceBytes: Limits.unlimited, programBytesMax: Limits.unlimited),
     arithmetic: .engine,
     conduct: Conduct(
       surfaceSize: .equal, surfaceBytesMin: 49_152, binding: .alphabetical, reload: .files,

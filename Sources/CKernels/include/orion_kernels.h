@@ -126,6 +126,20 @@ typedef struct {
 // c = a b for every product of the batch. Uses the pool.
 void orion_matmul(const orion_matmul_args *args);
 
+// ---- sums as some engines make them (sum_ways.c) ----------------------------------------------
+
+typedef struct {
+  // Four neighbouring terms are summed first, and sums of four above this magnitude are rounded to fp16 on
+  // their own; INFINITY: none are.
+  float tiles_above;
+  // What lies midway between two fp16 numbers goes away from zero.
+  bool ties_away;
+} orion_sum_ways;
+
+// The products above, slowly. Without tiles and ties the results are the same.
+void orion_linear_by(const orion_linear_args *args, const orion_sum_ways *ways);
+void orion_matmul_by(const orion_matmul_args *args, const orion_sum_ways *ways);
+
 // ---- element-wise chains (chain.c) ----------------------------------------------------------
 
 typedef enum {

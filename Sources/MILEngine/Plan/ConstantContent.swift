@@ -32,6 +32,8 @@ struct ConstantContent: Sendable, Hashable {
   let parts: [Part]
   /// Floats are rounded to fp16.
   var roundsToHalf: Bool
+  /// A NaN is +inf, as it is when it comes in from outside.
+  var hidesNaN = false
 
   init(type: TensorType, source: ConstantSource, roundsToHalf: Bool) {
     self.type = type
@@ -59,7 +61,9 @@ struct ConstantContent: Sendable, Hashable {
   var isHalf: Bool { roundsToHalf || (rule == .stored && parts[0].type.dtype == .fp16) }
 
   /// The elements are those of the only part, bit for bit.
-  var isStored: Bool { rule == .stored && (!roundsToHalf || parts[0].type.dtype == .fp16) }
+  var isStored: Bool {
+    rule == .stored && !hidesNaN && (!roundsToHalf || parts[0].type.dtype == .fp16)
+  }
 
   /// Says everything but what the text holds; equal contents of files have equal descriptions.
   var description: String {
@@ -78,7 +82,7 @@ struct ConstantContent: Sendable, Hashable {
       case .composed(let recipe): "\(recipe)"
       }
     return "\(name) (\(places.joined(separator: ", "))) \(type.text)"
-      + (roundsToHalf ? " rounded" : "")
+      + (roundsToHalf ? " rounded" : "") + (hidesNaN ? " without NaN" : "")
   }
 }
 
@@ -160,6 +164,9 @@ extension ConstantContent {
       }
     }
     if roundsToHalf { orion_round_f16(target, target, count) }
+    if hidesNaN {
+      for index in 0..<count where target[index].isNaN { target[index] = .infinity }
+    }
     return true
   }
 

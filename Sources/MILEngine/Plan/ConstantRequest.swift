@@ -70,9 +70,10 @@ struct ConstantRequest: Sendable, Hashable {
       }
       return
     }
-    let stored = ConstantContent(
+    var stored = ConstantContent(
       type: TensorType(.fp32, content.type.shape), source: .bytes([]),
       roundsToHalf: content.roundsToHalf)
+    stored.hidesNaN = content.hidesNaN
     elements.withUnsafeBytes { bytes in
       ConstantRequest(content: stored, form: form).write([bytes], to: target)
     }

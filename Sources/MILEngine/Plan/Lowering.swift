@@ -110,7 +110,13 @@ struct Lowering {
     guard rounding == ORION_ROUND_F16, arithmetic.storage == .fp16,
       let limit = arithmetic.macOverflowsAt
     else { return ProductRounding(rounding: rounding, limit: 0) }
-    return ProductRounding(rounding: ORION_ROUND_F16_MAC, limit: limit)
+    return ProductRounding(rounding: ORION_ROUND_F16_MAC, limit: limit, ways: sumWays)
+  }
+
+  private var sumWays: ProductRounding.Ways? {
+    guard arithmetic.tiesAwayInSums || arithmetic.laneTilesAbove != nil else { return nil }
+    return ProductRounding.Ways(
+      tilesAbove: arithmetic.laneTilesAbove ?? .infinity, tiesAway: arithmetic.tiesAwayInSums)
   }
 
   /// Refuses what would make a plan of more than `most` pieces, where a shape says so.
@@ -152,10 +158,13 @@ struct Lowering {
 
   /// What a constant holds; `nil` for a value that is computed at run time.
   func content(_ value: ValueID) -> ConstantContent? {
-    if let content = derived[value] { return content }
-    guard let source = function.values[value].constant else { return nil }
-    return ConstantContent(
-      type: type(value), source: source, roundsToHalf: roundsConstants(type(value).dtype))
+    var content = derived[value]
+    if content == nil, let source = function.values[value].constant {
+      content = ConstantContent(
+        type: type(value), source: source, roundsToHalf: roundsConstants(type(value).dtype))
+    }
+    if arithmetic.hidesNaN, type(value).dtype.isFloat { content?.hidesNaN = true }
+    return content
   }
 
   func isConstant(_ value: ValueID) -> Bool { content(value) != nil }

@@ -5,6 +5,12 @@ extension Lowering {
   /// Lowers one node by its row, with the engine's ways before and after it.
   mutating func lower(_ node: Node, by row: OpRow) throws(Diagnostic) {
     guard arithmetic.hasOwnWays else { return try row.lower(&self, node) }
+    if arithmetic.tabulates, let table = ActivationTable.named(node.op), let x = operand(node, "x")
+    {
+      let view = try view(x)
+      mapNumbers(node, [view]) { x, _, _ in table(x) }
+      return
+    }
     if let (name, change) = preparation(of: node), let value = operand(node, name),
       !isConstant(value)
     {

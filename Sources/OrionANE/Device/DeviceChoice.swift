@@ -60,7 +60,7 @@ struct DeviceChoice: Sendable {
     return OrionError(
       .argument,
       "device \"\(name)\": unknown; expected one of \(known.joined(separator: ", ")), or a simulated"
-        + " one with +fp32 behind it")
+        + " one with +fp32 or +tables behind it")
   }
 
   struct Opened {

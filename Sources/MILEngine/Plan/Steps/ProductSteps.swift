@@ -5,9 +5,20 @@ import CKernels
 struct ProductRounding: Sendable, Hashable {
   let rounding: orion_rounding
   let limit: Float
+  /// How an engine sums up; `nil`: as the kernels do.
+  var ways: Ways?
+
+  struct Ways: Sendable, Hashable {
+    let tilesAbove: Float
+    let tiesAway: Bool
+
+    var kernels: orion_sum_ways {
+      orion_sum_ways(tiles_above: tilesAbove, ties_away: tiesAway)
+    }
+  }
 
   static func == (left: Self, right: Self) -> Bool {
-    left.rounding == right.rounding && left.limit == right.limit
+    left.rounding == right.rounding && left.limit == right.limit && left.ways == right.ways
   }
   func hash(into hasher: inout Hasher) { hasher.combine(rounding.rawValue) }
 }
@@ -35,7 +46,8 @@ struct LinearStep: Step {
 
   func run(_ frame: Frame) {
     var arguments = arguments(frame)
-    orion_linear(&arguments)
+    guard var ways = rounding.ways?.kernels else { return orion_linear(&arguments) }
+    orion_linear_by(&arguments, &ways)
   }
 
   fileprivate func arguments(_ frame: Frame) -> orion_linear_args {
@@ -81,7 +93,7 @@ struct LinearGroupStep: Step {
       members.count > 1 ? [LinearGroupStep(members)] : members
     }
     for step in steps {
-      guard let linear = step as? LinearStep else {
+      guard let linear = step as? LinearStep, linear.rounding.ways == nil else {
         result += flushed()
         members = []
         result.append(step)
@@ -135,7 +147,8 @@ struct MatmulStep: Step {
             b: frame.floats(b), b_row: bRow, b_column: bColumn,
             c: frame.floats(c), c_row: cRow,
             rounding: rounding.rounding, mac_limit: rounding.limit)
-          orion_matmul(&arguments)
+          guard var ways = rounding.ways?.kernels else { return orion_matmul(&arguments) }
+          orion_matmul_by(&arguments, &ways)
         }
       }
     }
