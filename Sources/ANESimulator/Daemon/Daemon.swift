@@ -190,9 +190,11 @@ final class Daemon: Sendable {
 
   // MARK: Evaluating
 
-  func evaluate(_ program: LoadedProgram, _ request: RequestObject, route: String = "client")
-    throws(Failure)
-  {
+  /// `tellsTimes`: the model asked how long its programs take.
+  func evaluate(
+    _ program: LoadedProgram, _ request: RequestObject, route: String = "client",
+    tellsTimes: Bool = false
+  ) throws(Failure) {
     let method = "evaluate"
     _ = try meet(.eval, method)
     guard state.withLock({ $0.loaded[program.handle] != nil }) else {
@@ -209,10 +211,13 @@ final class Daemon: Sendable {
           + " wait for one of them")
     }
     let evaluation = try Evaluation(program, request, profile, route: route)
+    let seconds = program.seconds[evaluation.index]
     state.withLock {
-      $0.seconds += program.seconds[evaluation.index]
+      $0.seconds += seconds
       $0.counters.evals += 1
     }
     try evaluation.run()
+    let isTold = tellsTimes && profile.conduct.tellsHardwareTimes
+    request.tell(nanoseconds: isTold ? UInt64(seconds * 1e9) : 0)
   }
 }

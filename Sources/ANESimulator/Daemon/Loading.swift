@@ -67,6 +67,13 @@ extension Daemon {
       }
       let program = LoadedProgram(
         handle: state.nextHandle, procedures: procedures, profile: profile)
+      guard program.bytes <= limits.programBytesMax else {
+        return .failure(
+          .load(
+            status: 0x10004, in: source.method,
+            "the program's \(program.bytes) bytes of weights exceed the \(limits.programBytesMax)"
+              + " that the engine takes in one; split it"))
+      }
       let needed = state.loadedBytes + surfaces + program.bytes
       guard needed <= limits.addressSpaceBytes else {
         return .failure(

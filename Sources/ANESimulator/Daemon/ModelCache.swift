@@ -20,6 +20,8 @@ struct ModelSource: Sendable {
   let fileName: String
   /// Of a model in memory: what its contents hash to. Then directory and key do not name it.
   var identity: String?
+  /// The value of kANEFPerformanceStatsMask.
+  var statsMask: UInt32 = 0
 
   var path: String { "\(directory)/\(fileName)" }
 }

@@ -126,7 +126,12 @@ enum ClientClass {
       guard let program = model.state.program else {
         throw Failure(.programNotFound, in: call.method, "the model is not loaded; load it first")
       }
-      try request.inFlight { () throws(Failure) in try world.daemon.evaluate(program, request) }
+      let tellsTimes = model.state.asksForTimes
+      let evaluate: @Sendable () throws(Failure) -> Void = { () throws(Failure) in
+        try world.daemon.evaluate(program, request, tellsTimes: tellsTimes)
+      }
+      guard let events = request.events else { return try request.inFlight(evaluate) }
+      try request.leave(events, call, evaluate)
     }
   }
 
@@ -154,10 +159,12 @@ enum ClientClass {
     guard let key = model.key?.text, !key.isEmpty else {
       throw Failure(.invalidKey, in: call.method, "the model's key is nil or empty")
     }
+    let mask = (options?.object(OptionKeys.statsMask) as? NumberObject)?.integer ?? 0
     let source = ModelSource(
       method: call.method, directory: url.standardPath, key: key,
       type: (options?.object(OptionKeys.modelType) as? StringObject)?.text,
-      fileName: (options?.object(OptionKeys.fileName) as? StringObject)?.text ?? "model.mil")
+      fileName: (options?.object(OptionKeys.fileName) as? StringObject)?.text ?? "model.mil",
+      statsMask: UInt32(truncatingIfNeeded: mask))
     return (model, source)
   }
 

@@ -1,10 +1,13 @@
 /// The framework's classes: every row, and the objects each world makes of them.
 
 enum FrameworkClasses {
-  static let rows: [ClassRow] = [
-    ClientClass.row, ModelClass.row, DescriptorClass.row, InMemoryModelClass.row, RequestClass.row,
-    SurfaceObjectClass.row, DeviceInfoClass.row, QoSMapperClass.row,
-  ]
+  static let rows: [ClassRow] =
+    [
+      ClientClass.row, ModelClass.row, DescriptorClass.row, InMemoryModelClass.row,
+      RequestClass.row,
+      SurfaceObjectClass.row, DeviceInfoClass.row, QoSMapperClass.row,
+      PerformanceStatsClass.row, PerformanceStatsClass.surfaceRow,
+    ] + SharedEventClasses.rows
 
   /// A set of class objects of its own for `world`.
   static func make(for world: World) -> [String: ObjectClass] {

@@ -10,7 +10,6 @@ final class InMemoryModelObject: Instance, @unchecked Sendable {
     /// Goes when its files are written.
     var descriptor: DescriptorObject?
     var url: URLObject?
-    var statsMask: UInt32 = 0
   }
 
   let identifier: String
@@ -37,10 +36,6 @@ final class InMemoryModelObject: Instance, @unchecked Sendable {
 
   var descriptor: DescriptorObject? { place.withLock { $0.descriptor } }
   var url: URLObject? { place.withLock { $0.url } }
-  var statsMask: UInt32 {
-    get { place.withLock { $0.statsMask } }
-    set { place.withLock { $0.statsMask = newValue } }
-  }
 
   func take(url: URLObject?) {
     url?.retained()
@@ -125,7 +120,8 @@ final class InMemoryModelObject: Instance, @unchecked Sendable {
     guard let program = state.program else {
       throw Failure(.programNotFound, in: method, "the model is not loaded; load it first")
     }
-    try home.daemon.evaluate(program, request, route: "memory")
+    try home.daemon.evaluate(
+      program, request, route: "memory", tellsTimes: state.asksForTimes)
   }
 
   var isCompiled: Bool { home.daemon.hasCompiled(source("compiledModelExists", localPath, nil)) }
@@ -136,9 +132,11 @@ final class InMemoryModelObject: Instance, @unchecked Sendable {
     -> ModelSource
   {
     let named = (options?.object(OptionKeys.fileName) as? StringObject)?.text
+    let mask = (options?.object(OptionKeys.statsMask) as? NumberObject)?.integer ?? 0
     return ModelSource(
       method: method, directory: directory, key: "",
       type: isMIL ? OptionKeys.milType : "kANEFModelANECIR",
-      fileName: named ?? (isMIL ? "model.mil" : "net.plist"), identity: identifier)
+      fileName: named ?? (isMIL ? "model.mil" : "net.plist"), identity: identifier,
+      statsMask: UInt32(truncatingIfNeeded: mask))
   }
 }

@@ -65,11 +65,11 @@ enum InMemoryModelClass {
           as @convention(c) (Pointer?, Pointer?) -> Int8),
       Method(
         "perfStatsMask", "I@:",
-        { id, _ in model(id, "perfStatsMask")?.statsMask ?? 0 }
+        { id, _ in model(id, "perfStatsMask")?.state.statsMask ?? 0 }
           as @convention(c) (Pointer?, Pointer?) -> UInt32),
       Method(
         "setPerfStatsMask:", "v@:I",
-        { id, _, mask in model(id, "setPerfStatsMask:")?.statsMask = mask }
+        { id, _, mask in model(id, "setPerfStatsMask:")?.state.statsMask = mask }
           as @convention(c) (Pointer?, Pointer?, UInt32) -> Void),
     ])
 
@@ -131,6 +131,12 @@ enum InMemoryModelClass {
         let _: DictionaryObject? = try call.argument(options, "options")
         guard let request: RequestObject = try call.argument(request, "request") else {
           throw .evaluation(status: 0x1d, "the request is nil")
+        }
+        // Seen hanging and failing; a call that never returns helps nobody.
+        guard request.events == nil else {
+          throw Failure(
+            .inference, in: method,
+            "requests of models in memory with sharedEvents hang or fail; use the client")
         }
         try request.inFlight { () throws(Failure) in try model.evaluate(method, request) }
       }

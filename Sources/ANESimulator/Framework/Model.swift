@@ -51,6 +51,14 @@ enum ModelClass {
         { id, _ in model(id, "queueDepth")?.state.queueDepth ?? 0 }
           as @convention(c) (Pointer?, Pointer?) -> Int8),
       Method(
+        "perfStatsMask", "I@:",
+        { id, _ in model(id, "perfStatsMask")?.state.statsMask ?? 0 }
+          as @convention(c) (Pointer?, Pointer?) -> UInt32),
+      Method(
+        "setPerfStatsMask:", "v@:I",
+        { id, _, mask in model(id, "setPerfStatsMask:")?.state.statsMask = mask }
+          as @convention(c) (Pointer?, Pointer?, UInt32) -> Void),
+      Method(
         "inputSymbolIndicesForProcedureIndex:", "@@:I",
         { id, _, procedure in
           indices(id, "inputSymbolIndicesForProcedureIndex:", procedure) { $0.inputs }

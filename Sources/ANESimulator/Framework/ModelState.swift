@@ -13,11 +13,13 @@ final class ModelState: Sendable {
   private struct Loaded {
     let program: LoadedProgram
     let attributes: DictionaryObject
+    let statsMask: UInt32
   }
 
   private struct State {
     var loaded: Loaded?
     var hasFailed = false
+    var statsMask: UInt32 = 0
   }
 
   private let world: World
@@ -35,6 +37,19 @@ final class ModelState: Sendable {
   }
   /// Empty until the model is loaded.
   var attributes: DictionaryObject { state.withLock { $0.loaded?.attributes } ?? emptyAttributes }
+  /// Bits of a mask of times that the driver looks at.
+  static let statsMaskKnown: UInt32 = 0xF
+  /// Which times are asked for; a load forgets it.
+  var statsMask: UInt32 {
+    get { state.withLock { $0.statsMask } }
+    set { state.withLock { $0.statsMask = newValue } }
+  }
+  /// Times were asked for when the model was loaded, and again since.
+  var asksForTimes: Bool {
+    state.withLock {
+      ($0.loaded?.statsMask ?? 0) & $0.statsMask & ModelState.statsMaskKnown != 0
+    }
+  }
   /// 0 until the model is loaded.
   var queueDepth: Int8 {
     program == nil ? 0 : Int8(clamping: world.profile.limits.queueDepthMax)
@@ -53,15 +68,18 @@ final class ModelState: Sendable {
   /// Loads, unless that was done before.
   func load(_ source: ModelSource) throws(Failure) {
     guard program == nil else { return }
-    try attempt { () throws(Failure) in become(try world.daemon.load(source)) }
+    try attempt { () throws(Failure) in
+      become(try world.daemon.load(source), statsMask: source.statsMask)
+    }
   }
 
   /// Takes the program, or the place it got is given back when another thread was faster.
-  private func become(_ program: LoadedProgram) {
+  private func become(_ program: LoadedProgram, statsMask: UInt32) {
     let attributes = program.layout.attributes(world)
     let isFirst = state.withLock { state in
       guard state.loaded == nil else { return false }
-      state = State(loaded: Loaded(program: program, attributes: attributes))
+      state = State(
+        loaded: Loaded(program: program, attributes: attributes, statsMask: statsMask))
       return true
     }
     guard !isFirst else { return }

@@ -4,6 +4,7 @@ enum OptionKeys {
   static let modelType = "kANEFModelType"
   static let fileName = "kANEFNetPlistFilenameKey"
   static let milType = "kANEFModelMIL"
+  static let statsMask = "kANEFPerformanceStatsMask"
 
   /// Constants whose text is their name.
   private static let plain = [
@@ -28,7 +29,7 @@ enum OptionKeys {
     ("kANEFModelPreCompiledValue", "kANEFModelPreCompiled"),
     ("kANEFModelMLIRValue", "kANEFModelMLIR"),
     ("kANEFModelLLIRBundleValue", "kANEFModelLLIRBundle"),
-    ("kANEFPerformanceStatsMaskKey", "kANEFPerformanceStatsMask"),
+    ("kANEFPerformanceStatsMaskKey", statsMask),
     ("kANEFModelLoadPerformanceStatsKey", "kANEFModelLoadPerformanceStats"),
     ("kANEFModelDescriptionKey", "ANEFModelDescription"),
     ("kANEFModelProceduresArrayKey", "ANEFModelProcedures"),

@@ -10,22 +10,30 @@ final class RequestObject: Instance, @unchecked Sendable {
   let outputs: ArrayObject?
   let outputIndices: ArrayObject?
   let procedureIndex: NumberObject?
+  /// Surfaces for the engine's time.
+  let statistics: ArrayObject?
+  /// What is waited for and signalled.
+  let events: EventsObject?
 
   init(
     inputs: ArrayObject?, inputIndices: ArrayObject?, outputs: ArrayObject?,
-    outputIndices: ArrayObject?, procedureIndex: NumberObject?, isa: ObjectClass, world: World
+    outputIndices: ArrayObject?, procedureIndex: NumberObject?, statistics: ArrayObject?,
+    events: EventsObject?, isa: ObjectClass, world: World
   ) {
     self.inputs = inputs?.retained()
     self.inputIndices = inputIndices?.retained()
     self.outputs = outputs?.retained()
     self.outputIndices = outputIndices?.retained()
     self.procedureIndex = procedureIndex?.retained()
+    self.statistics = statistics?.retained()
+    self.events = events?.retained()
     super.init(isa: isa, world: world)
   }
 
   override func dispose() {
-    for array in [inputs, inputIndices, outputs, outputIndices] { array?.release() }
+    for array in [inputs, inputIndices, outputs, outputIndices, statistics] { array?.release() }
     procedureIndex?.release()
+    events?.release()
   }
 
   private let handler = Mutex<Block?>(nil)
@@ -44,6 +52,47 @@ final class RequestObject: Instance, @unchecked Sendable {
     } catch {
       if let handler { handler.complete(false, error.object(world).autoreleased()) }
       throw error
+    }
+  }
+
+  /// Goes back at once; the engine works when the events to wait for have come, signals the others and calls the
+  /// handler, which there must be.
+  func leave(
+    _ events: EventsObject, _ call: Call, _ body: @escaping @Sendable () throws(Failure) -> Void
+  ) throws(Failure) {
+    guard let handler = handler.withLock({ $0 }) else {
+      throw Failure(
+        domain: Failure.misuse, code: 1,
+        text: "\(call.name): a request with sharedEvents has no completion handler; a Mac would not"
+          + " tell when it is done",
+        reason: "call setCompletionHandler: first")
+    }
+    retained()
+    let method = call.method
+    let hasLeft = Errand.start {
+      defer { self.release() }
+      do throws(Failure) {
+        guard events.wait() else {
+          throw Failure(.timeout, in: method, "an event that the request waits for did not come")
+        }
+        try body()
+        events.signal()
+        handler.complete(true, nil)
+      } catch {
+        let object = error.object(self.world)
+        handler.complete(false, object.address)
+        object.release()
+      }
+    }
+    guard !hasLeft else { return }
+    release()
+    throw Failure(.overflow, in: method, "no thread could be had for the request")
+  }
+
+  /// Writes the engine's time where the request wants it.
+  func tell(nanoseconds: UInt64) {
+    for surface in statistics?.objects(StatsSurfaceObject.self) ?? [] {
+      surface.write(nanoseconds: nanoseconds)
     }
   }
 
@@ -132,11 +181,9 @@ enum RequestClass {
         {
           receiver, _, inputs, inputIndices, outputs, outputIndices, weights, statistics,
           procedure, events in
-          withoutEvents(receiver, events) {
-            make(
-              receiver, [inputs, inputIndices, outputs, outputIndices], weights, statistics,
-              procedure)
-          }
+          make(
+            receiver, [inputs, inputIndices, outputs, outputIndices], weights, statistics,
+            procedure, events)
         }
           as @convention(c) (
             Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?,
@@ -147,11 +194,9 @@ enum RequestClass {
         {
           receiver, _, inputs, inputIndices, outputs, outputIndices, weights, statistics,
           procedure, events, _ in
-          withoutEvents(receiver, events) {
-            make(
-              receiver, [inputs, inputIndices, outputs, outputIndices], weights, statistics,
-              procedure)
-          }
+          make(
+            receiver, [inputs, inputIndices, outputs, outputIndices], weights, statistics,
+            procedure, events)
         }
           as @convention(c) (
             Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?,
@@ -191,33 +236,28 @@ enum RequestClass {
     request.take(handler)
   }
 
-  /// Shared events are the graphics framework's objects, which there are none of here.
-  private static func withoutEvents(
-    _ receiver: Pointer?, _ events: Pointer?, _ make: () -> Pointer?
-  ) -> Pointer? {
-    guard events != nil else { return make() }
-    let call = Call("+[_ANERequest \(start)…]")
-    call.misuse("sharedEvents are not played; pass nil", world: call.home(receiver)?.1)
-    return nil
-  }
-
   private typealias SixArguments =
     @convention(c) (
       Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?, Pointer?
     ) -> Pointer?
 
-  /// `weights` are taken and ignored, as the device does; `statistics` must be an array.
+  /// `weights` are taken and ignored, as the device does; `statistics` must be an array of surfaces.
   private static func make(
     _ receiver: Pointer?, _ arrays: [Pointer?], _ weights: Pointer?, _ statistics: Pointer?,
-    _ procedure: Pointer?
+    _ procedure: Pointer?, _ events: Pointer? = nil
   ) -> Pointer? {
     let call = Call("+[_ANERequest \(start)…]")
     let names = ["inputs", "inputIndices", "outputs", "outputIndices"]
     guard let (cls, world) = call.home(receiver),
       let procedure = call.optional(procedure, as: "procedureIndex", NumberObject.self),
       call.optional(weights, as: "weightsBuffer", SurfaceObject.self) != nil,
-      call.optional(statistics, as: "perfStats", ArrayObject.self) != nil
+      let statistics = call.optional(statistics, as: "perfStats", ArrayObject.self),
+      let events = call.optional(events, as: "sharedEvents", EventsObject.self)
     else { return nil }
+    guard statistics == nil || statistics?.objects(StatsSurfaceObject.self) != nil else {
+      call.misuse("perfStats holds an object that does not answer statType", world: world)
+      return nil
+    }
     var sides: [ArrayObject?] = []
     for (name, array) in zip(names, arrays) {
       guard let side = call.optional(array, as: name, ArrayObject.self) else { return nil }
@@ -225,7 +265,7 @@ enum RequestClass {
     }
     return RequestObject(
       inputs: sides[0], inputIndices: sides[1], outputs: sides[2], outputIndices: sides[3],
-      procedureIndex: procedure, isa: cls, world: world
+      procedureIndex: procedure, statistics: statistics, events: events, isa: cls, world: world
     ).autoreleased()
   }
 }
