@@ -32,6 +32,8 @@ struct FlexibleSizes {
     return closed
   }
 
+  func hasDefault(_ shape: [Int], of input: String) -> Bool { defaults[input] == shape }
+
   private static func dimensions(of binding: Binding) -> [Dimension] {
     switch binding.type {
     case .tensor(_, let dimensions), .state(.tensor(_, let dimensions)): return dimensions
@@ -47,6 +49,18 @@ struct FlexibleSizes {
       let ends = axes.compactMap(numbers)
       guard ends.count == axes.count, ends.allSatisfy({ $0.count == 2 }) else { return nil }
       return ends.map { $0[0]...max($0[0], $0[1] > 0 ? $0[1] : .max) }
+    }
+  }
+
+  /// The choices where the function lists them, each with the shapes of its inputs.
+  static func choices(_ attributes: [Argument]) -> [[String: [Int]]] {
+    entries("EnumeratedShapes", attributes).sorted { $0.key < $1.key }.compactMap { choice in
+      guard case .pairs(let pairs) = choice.value else { return nil }
+      var shapes: [String: [Int]] = [:]
+      for pair in pairs {
+        if case .string(let input) = pair.key { shapes[input] = numbers(pair.value) }
+      }
+      return shapes
     }
   }
 

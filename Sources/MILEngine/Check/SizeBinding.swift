@@ -13,7 +13,7 @@ extension SyntaxTree {
       ])
     }
     var bound = self
-    var faults: [Diagnostic] = []
+    var faults: [Diagnostic] = functions[index].faults(ofChoice: shapes)
     for (input, shape) in shapes.sorted(by: { $0.key < $1.key }) {
       do throws(Diagnostic) {
         try bound.functions[index].bind(input, to: shape)
@@ -31,6 +31,26 @@ extension SyntaxTree {
 }
 
 extension Function {
+  /// What keeps the shapes from being one of the choices that the function lists, if it lists any. Inputs
+  /// without a given shape have their default one.
+  fileprivate func faults(ofChoice shapes: [String: [Int]]) -> [Diagnostic] {
+    let choices = FlexibleSizes.choices(attributes)
+    let isListed = choices.contains { choice in
+      shapes.allSatisfy { choice[$0.key] == nil || choice[$0.key] == $0.value }
+    }
+    let isDefault = shapes.allSatisfy { FlexibleSizes(self).hasDefault($0.value, of: $0.key) }
+    guard !choices.isEmpty, !isListed, !isDefault else { return [] }
+    let listed = choices.map { choice in
+      choice.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.text)" }
+        .joined(separator: ", ")
+    }
+    return [
+      Diagnostic(
+        "the shapes given for `\(name)` are none of those that it lists:"
+          + " \(listed.joined(separator: "; "))", rule: "type-mismatch", at: span)
+    ]
+  }
+
   fileprivate mutating func bind(_ input: String, to shape: [Int]) throws(Diagnostic) {
     guard let index = parameters.firstIndex(where: { $0.name == input }),
       case .tensor(let dtype, let dimensions) = parameters[index].type

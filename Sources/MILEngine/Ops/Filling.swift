@@ -58,10 +58,11 @@ extension OpTable {
       lowering.define(node.outputs[0], target)
       guard target.count > 0 else { return }
       let start = try lowering.denseView(lowering.required(node, "start")).place
+      let end = try lowering.denseView(lowering.required(node, "end")).place
       let step = try lowering.denseView(lowering.required(node, "step")).place
       lowering.emit(
         RangeStep(
-          start: start, step: step, target: target.place, count: target.count,
+          start: start, end: end, step: step, target: target.place, count: target.count,
           isFloat: type.dtype.isFloat, isHalf: lowering.rounding(type) == ORION_ROUND_F16))
     })
 

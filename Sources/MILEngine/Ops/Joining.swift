@@ -88,6 +88,7 @@ extension OpTable {
     "tile", [.value("x"), .value("reps")],
     infer: { context throws(Diagnostic) in
       let x = try context.type("x", in: Kinds.any)
+      guard context.constants["reps"] != nil else { return [try context.declaredTiles(x)] }
       let reps = try context.requiredIntegers("reps", count: x.shape.count)
       var shape: [Int] = []
       for (size, count) in zip(x.shape, reps) {
@@ -100,7 +101,7 @@ extension OpTable {
     },
     lower: { lowering, node throws(Diagnostic) in
       let x = try lowering.view(lowering.required(node, "x"))
-      let reps = try lowering.arguments(node).requiredIntegers("reps")
+      let reps = try lowering.repetitions(node, of: x.shape)
       // A repeated axis in front of each axis, then both as one.
       var view = x
       for axis in x.shape.indices.reversed() { view = view.inserting(axis: axis) }
@@ -114,6 +115,7 @@ extension OpTable {
     infer: { context throws(Diagnostic) in
       let x = try context.type("x", in: Kinds.any)
       _ = try context.choice("mode", ["constant", "reflect", "replicate"])
+      guard context.constants["pad"] != nil else { return [try context.declaredPadding(x)] }
       let amounts = try context.padding()
       let shape = zip(x.shape, amounts).map { $0 + $1.before + $1.after }
       return [try context.result(x.dtype, shape)]
@@ -121,7 +123,52 @@ extension OpTable {
     lower: { lowering, node throws(Diagnostic) in try lowering.pad(node) })
 }
 
+extension Lowering {
+  /// How often each axis is repeated: as written in the text, or as the declared shape says, which the run's
+  /// numbers must then agree with.
+  fileprivate mutating func repetitions(_ node: Node, of shape: [Int]) throws(Diagnostic) -> [Int] {
+    let context = arguments(node)
+    if context.constants["reps"] != nil { return try context.requiredIntegers("reps") }
+    let reps = zip(result(node).shape, shape).map { $0 / max($1, 1) }
+    let given = try denseView(required(node, "reps"))
+    emit(ExpectStep(numbers: given.place, expected: reps, what: "tile: `reps`"))
+    return reps
+  }
+}
+
 extension InferenceContext {
+  /// The declared result of `tile` where only the run knows `reps`.
+  fileprivate func declaredTiles(_ x: TensorType) throws(Diagnostic) -> TensorType {
+    let reps = try type("reps", in: Kinds.indices).shape
+    let declared = try declaredResult(x.dtype)
+    let fits =
+      reps == [x.shape.count] && declared.shape.count == x.shape.count
+      && zip(declared.shape, x.shape).allSatisfy { $1 > 0 && $0 > 0 && $0 % $1 == 0 }
+    guard fits else {
+      throw fault(
+        "the declared result \(declared.shape.text) is no whole number of \(x.shape.text), with as"
+          + " many `reps` as axes")
+    }
+    return declared
+  }
+
+  /// The declared result of `pad` where only the run knows the amounts.
+  fileprivate func declaredPadding(_ x: TensorType) throws(Diagnostic) -> TensorType {
+    let amounts = try type("pad", in: Kinds.indices).shape
+    let declared = try declaredResult(x.dtype)
+    let axes = (amounts.first ?? 0) / 2
+    let fits =
+      amounts == [2 * axes] && axes <= x.shape.count && declared.shape.count == x.shape.count
+      && zip(declared.shape, x.shape).allSatisfy { $0 >= $1 }
+      && declared.shape.dropLast(axes) == x.shape.dropLast(axes)
+    guard fits else {
+      throw fault(
+        "the declared result \(declared.shape.text) cannot come of \(x.shape.text) by the"
+          + " \(amounts.text) amounts of `pad`")
+    }
+    return declared
+  }
+
   /// The axis of `split` and the sizes of its results.
   func splitting() throws(Diagnostic) -> (axis: Int, sizes: [Int]) {
     let x = try type("x").shape

@@ -39,6 +39,7 @@ extension Lowering {
 
   mutating func pad(_ node: Node) throws(Diagnostic) {
     let context = arguments(node)
+    guard context.constants["pad"] != nil else { return try padByAmounts(node, context) }
     let amounts = try context.padding()
     let mode = try context.choice("mode", ["constant", "reflect", "replicate"])
     guard mode == "constant" else { return try mirror(node, amounts, reflects: mode == "reflect") }
@@ -46,14 +47,7 @@ extension Lowering {
     let target = newView(type.shape)
     define(node.outputs[0], target)
     guard target.count > 0 else { return }
-    let given = try context.number("constant_val", default: 0)
-    let word: UInt32
-    if type.dtype.isFloat {
-      let isHalf = rounding(type) == ORION_ROUND_F16
-      word = Words.word(Float(isHalf ? HalfFloat.rounded(given) : given))
-    } else {
-      word = Words.word(Words.integer(given))
-    }
+    let word = word(try context.number("constant_val", default: 0), as: type)
     emit(FillStep(target: target.place, count: target.count, word: word))
     var inside = target
     let x = try view(required(node, "x"))
@@ -61,6 +55,26 @@ extension Lowering {
       inside = inside.sliced(axis: axis, begin: amount.before, count: x.shape[axis])
     }
     write(.view(x), to: inside)
+  }
+
+  private mutating func padByAmounts(
+    _ node: Node, _ context: InferenceContext
+  ) throws(Diagnostic) {
+    let type = result(node)
+    let (x, amounts) = (try denseView(required(node, "x")), try denseView(required(node, "pad")))
+    let target = newView(type.shape)
+    define(node.outputs[0], target)
+    guard target.count > 0 else { return }
+    let edge: AmountPadStep.Edge
+    switch try context.choice("mode", ["constant", "reflect", "replicate"]) {
+    case "reflect": edge = .reflect
+    case "replicate": edge = .replicate
+    default: edge = .fill(word(try context.number("constant_val", default: 0), as: type))
+    }
+    emit(
+      AmountPadStep(
+        x: x.place, amounts: amounts.place, target: target.place, shape: x.shape,
+        result: type.shape, paddedAxes: amounts.count / 2, edge: edge))
   }
 
   /// Padding with the value's own elements, one axis after the other.

@@ -3,16 +3,29 @@
 /// start, start + step, start + 2 step, …
 struct RangeStep: Step {
   let start: Place
+  let end: Place
   let step: Place
   let target: Place
+  /// How many the program says there are.
   let count: Int
   let isFloat: Bool
   let isHalf: Bool
-  var reads: [Int] { [start.buffer, step.buffer] }
+  var reads: [Int] { [start.buffer, end.buffer, step.buffer] }
   var writes: [Int] { [target.buffer] }
+
+  private func number(_ word: UInt32) -> Double {
+    isFloat ? Double(Words.float(word)) : Double(Words.signed(word))
+  }
 
   func run(_ frame: Frame) {
     let (first, distance) = (frame.words(start)[0], frame.words(step)[0])
+    let last = frame.words(end)[0]
+    let found = ((number(last) - number(first)) / number(distance)).rounded(.up)
+    guard max(found, 0) == Double(count) else {
+      return frame.control.fail(
+        "range_1d: from \(number(first)) to \(number(last)) by \(number(distance)) there are"
+          + " \(max(found, 0)) elements, but the result is declared with \(count)")
+    }
     let target = frame.words(target)
     for index in 0..<count {
       if isFloat {
