@@ -103,6 +103,26 @@ import Testing
     }
   }
 
+  @Test(arguments: RouteName.allCases) func everySurface(_ route: RouteName) throws {
+    try failEach(
+      "map@N=error:13", isCold: true, names: ["-[_ANE", "IOSurfaceCreate"],
+      open: { try simulated.open(route: route) },
+      run: { n, work in
+        simulated.world.follow(try FaultPlan("map@\(n)=error:13"))
+        defer { simulated.world.follow(.none) }
+        let found = try work()
+        return (found, !simulated.world.misfortunes.isEmpty)
+      })
+  }
+
+  /// The disk is full for one operation on a file: of the daemon's cache and of Orion's own.
+  @Test func everyFileOperation() throws {
+    try failEach(
+      "file", isCold: true, names: ["No space left on device"],
+      open: { try simulated.open() },
+      run: { n, work in try full(n, work) })
+  }
+
   /// The disk is full for one operation on a file of Orion's own caches.
   @Test func everyFileOperationOnTheHost() throws {
     try AttentionModel.cpu.write(to: bundle)
