@@ -26,7 +26,11 @@ from orion.runtime import check
 from orion.train import Lora, Settings, Trainer, finish
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "Sources").glob("*/*.docc/*.md")),
+)
 # The same commands with less to do: (what a page says, what runs).
 SHORTER = (
     (r"--iters \d+", "--iters 4"),

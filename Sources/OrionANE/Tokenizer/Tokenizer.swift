@@ -77,14 +77,18 @@ public final class Tokenizer: Sendable {
 
   /// The ids of a text. Special tokens spelled in it become their ids.
   ///
-  /// - Parameter addingBegin: whether the token with which the model's texts begin comes first, if the model has one.
+  /// - Parameters:
+  ///   - text: any text; nothing in it is an error.
+  ///   - addingBegin: whether the token with which the model's texts begin comes first, if the model has one.
   public func encode(_ text: String, addingBegin: Bool = true) -> [Int32] {
     engine.encode(Array(text.utf8), addingBegin: addingBegin).map { Int32($0) }
   }
 
   /// The text of ids, which is what they stream. Ids that the vocabulary does not have, have no text.
   ///
-  /// - Parameter skippingSpecial: whether special tokens have no text; else they stand for themselves.
+  /// - Parameters:
+  ///   - ids: in the order of the text.
+  ///   - skippingSpecial: whether special tokens have no text; else they stand for themselves.
   public func decode(_ ids: [Int32], skippingSpecial: Bool = true) -> String {
     var stream = makeStream(skippingSpecial: skippingSpecial)
     return ids.map { stream.push($0) }.joined() + stream.flush()
