@@ -136,6 +136,35 @@ def test_an_answer_that_is_not_taken_frees_its_jobs() -> None:
     assert asyncio.run(run()).is_cancelled
 
 
+def test_a_client_that_leaves_at_any_moment_leaves_nothing_behind() -> None:
+    """So many turns of the loop lie between its leaving and the end of what is being sent."""
+
+    async def run(turns: int) -> bool:
+        mailbox, is_gone = Mailbox(asyncio.get_running_loop()), asyncio.Event()
+        job = Job(
+            [1], 9, Sampling(), StopStrings(()), TokenStream(lambda *_: b""), None, lambda _: None
+        )
+        form = Form("completion", NAME, 1, lambda _: b"")
+        exchange = Exchange([job], mailbox, form, is_streamed=True, idle_seconds=30)
+
+        async def receive() -> Any:
+            await is_gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(_message: MutableMapping[str, Any]) -> None:
+            is_gone.set()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+        mailbox.put(0, News("text", 1))
+        answering = asyncio.ensure_future(exchange({"type": "http"}, receive, send))
+        done, _ = await asyncio.wait({answering}, timeout=1)
+        answering.cancel()
+        return bool(done)
+
+    assert [turns for turns in range(12) if not asyncio.run(run(turns))] == []
+
+
 def test_news_of_several_texts_stay_apart() -> None:
     async def run() -> list[tuple[int, News]]:
         mailbox = Mailbox(asyncio.get_running_loop())

@@ -108,7 +108,16 @@ class Exchange:
             await self._send(send, body(b"data: " + text.encode() + b"\n\n", more=True))
 
     async def _send(self, send: Send, message: Message) -> None:
-        await asyncio.wait_for(send(message), self.idle_seconds)
+        sending = asyncio.ensure_future(send(message))
+        try:
+            # `wait_for` forgets, before Python 3.12, a cancellation that comes as the message ends.
+            await asyncio.wait({sending}, timeout=self.idle_seconds)
+        finally:
+            is_taken = sending.done()
+            sending.cancel()
+        if not is_taken:
+            raise asyncio.TimeoutError
+        sending.result()
 
 
 def body(content: bytes, *, more: bool) -> Message:
