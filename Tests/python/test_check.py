@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 CLEAN = {
-    "Sources/OrionANE/Device.swift": "import ANESimulator\n\npublic struct Device {}\n",
+    "Sources/OrionANE/Device.swift": "import ANESimulator\n\n/// One.\npublic struct Device {}\n",
     "Sources/OrionANE/Apple/Messages.swift": 'import Glibc\n\nlet client = "_ANEClient"\n',
     "Sources/ANESimulator/World.swift": "import MILEngine\n",
     "python/orion/passes/fold.py": '"""Fold constants."""\n\nfrom ..ir.graph import Graph\n',
