@@ -98,7 +98,7 @@ NARROW: dict[str, Any] = M4 | {
     "name": "narrow",
     "dialect": {"program": "1.0", "opset": "ios16"},
     "limits": LIMITS
-    | {"axis_channels_max": 128, "axis_width_max": 64, "conv_input_channels_max": 160},
+    | {"axis_channels_max": 128, "axis_width_max": 64, "conv_input_channels_max": 96},
 }
 
 

@@ -174,7 +174,8 @@ def test_layers_in_several_programs(model: Path, tmp_path: Path) -> None:
 
 
 def test_the_older_dialect_and_a_tiled_head(model: Path, tmp_path: Path) -> None:
-    profile = NARROW | {"limits": NARROW["limits"] | {"axis_channels_max": 200}}
+    limits = {"axis_channels_max": 200, "conv_input_channels_max": 200}
+    profile = NARROW | {"limits": NARROW["limits"] | limits}
     profile["limits"]["axis_width_max"] = 512
     bundle(model, profile, tmp_path / "b")
     manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
