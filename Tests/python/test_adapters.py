@@ -12,7 +12,7 @@ import pytest
 import orion as package
 from orion import weights
 from orion.compile import AdapterRoom, cached_bundle
-from orion.compile.bundle import read_source
+from orion.compile.driver import read_source
 from orion.compile.options import adapter_places
 from orion.errors import OrionError, UsageError
 from orion.export import export_checkpoint

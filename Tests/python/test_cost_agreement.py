@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orion.compile import bundle
-from orion.compile.bundle import find_family
+from orion.compile import bundle, find_family
 from orion.compile.cost import compile_seconds, predict, work_of
 from orion.compile.programs import make_programs
 from orion.runtime import Device, Program, profile, profile_names

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from profiles_for_tests import CPU, M4
 
+from orion.compile import find_family
 from orion.compile.buckets import worthwhile
-from orion.compile.bundle import find_family
 from orion.compile.cost import OpWork, Work, predict, work_of
 from orion.compile.grouping import StepWork, choose_groups
 from orion.compile.manifest import Step

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .compile.bundle import MANIFEST, Source, read_source
+from .compile.driver import Source, read_source
 from .compile.files import new_directory
+from .compile.names import MANIFEST
 from .errors import UsageError
 from .weights import LazyTensor, locate, safetensors
 

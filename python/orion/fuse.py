@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .compile.bundle import Source
+from .compile.driver import Source
 from .compile.options import adapter_places
 from .errors import OrionError
 from .export import ExportReport, export_checkpoint

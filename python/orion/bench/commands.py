@@ -21,13 +21,16 @@ class Run:
 
 def run_python(*arguments: str, variables: Mapping[str, str] | None = None) -> Run:
     """From the start of the process to its end; OrionError with what it said when it fails."""
+    environment = {**os.environ, **(variables or {})}
+    # An installed package has its modules compiled.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, **(variables or {})},
+        env=environment,
     )
     assert process.stdout is not None and process.stderr is not None
     output, error = process.stdout.read(), process.stderr.read()

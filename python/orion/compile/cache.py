@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import models, weights
+from .. import models, tokenizer, weights
 from ..errors import OrionError
 from ..weights import locate
 from ..weights.checkpoint import CONFIG
-from .bundle import MANIFEST, SEAL, tokenizer_files, write_bundle
 from .files import lock, remove_leftovers
 from .identity import Identities
-from .manifest import FORMAT
+from .names import FORMAT, MANIFEST, SEAL
 from .options import AdapterRoom, Options
 
 # The rooms of this package that a bundle's bytes depend on.
@@ -43,6 +42,9 @@ def cached_bundle(
     directory = room / bundle_key(source, profile_json, options, identities)
     if is_intact(directory, identities):
         return directory, False
+    # Most runs find their bundle, and need nothing that makes one.
+    from .driver import write_bundle
+
     with lock(room / f"{directory.name}.lock"):
         remove_leftovers(directory)
         if is_intact(directory, identities):
@@ -70,6 +72,10 @@ def bundle_key(
     }
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def tokenizer_files(path: Path) -> tuple[Path, ...]:
+    return () if weights.presets.is_preset(path) else tokenizer.find_files(path)
 
 
 def compiler_digest() -> str:

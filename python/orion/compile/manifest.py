@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ir import Graph, TensorType
+from .names import FORMAT
 from .working_set import working_set
-
-FORMAT = 1
 
 
 @dataclass(frozen=True)

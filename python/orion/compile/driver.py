@@ -20,13 +20,9 @@ from ..mil import BlobWriter, to_mil
 from ..weights import locate
 from .files import new_directory, sha256
 from .manifest import manifest
+from .names import MANIFEST, SEAL, WEIGHTS
 from .options import AdapterRoom, Options, chosen_weights
 from .programs import make_programs
-
-MANIFEST = "manifest.json"
-# Digest of the manifest, which lists the digests of all other files.
-SEAL = "manifest.sha256"
-WEIGHTS = "weights.bin"
 
 
 @dataclass(frozen=True)
@@ -151,10 +147,6 @@ def find_family(config: Mapping[str, Any]) -> tuple[Any, Any]:
         raise OrionError(f"config.json: expected a model_type; known: {', '.join(models.known())}")
     family = models.find(kind)
     return family, family.read_config(config)
-
-
-def tokenizer_files(path: Path) -> tuple[Path, ...]:
-    return () if weights.presets.is_preset(path) else tokenizer.find_files(path)
 
 
 def matrix_dtypes(source: Source) -> set[str]:
