@@ -90,6 +90,9 @@ def test_workers_answer_in_turn_and_say_how_they_failed(tmp_path: Path) -> None:
     with Worker("echo", [sys.executable, "-c", script]) as worker:
         assert worker.ask(a=1) == {"a": 1}
         assert worker.ask(b=2) == {"b": 2}
+    talkative = script.replace("\n", "; sys.stderr.write('x' * 1000000)\n")
+    with Worker("talkative", [sys.executable, "-c", talkative]) as worker:
+        assert worker.ask(c=3) == {"c": 3}
     with (
         Worker("broken", [sys.executable, "-c", "import no_such_module"]) as worker,
         pytest.raises(OrionError, match=r"broken failed:\n(.|\n)*no_such_module"),

@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,14 @@ class Worker:
 
     def __init__(self, what: str, command: Sequence[str]) -> None:
         self.what = what
+        # A pipe that nobody reads would stop a talkative library.
+        self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         try:
             self._process = subprocess.Popen(
                 list(command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=self._errors,
                 text=True,
             )
         except OSError as error:
@@ -50,12 +53,14 @@ class Worker:
             if line.startswith("{"):
                 found: dict[str, Any] = json.loads(line)
                 return found
-        error = self._process.communicate()[1].strip()[-2000:]
-        raise OrionError(f"{self.what} failed:\n{error}")
+        self._process.wait()
+        self._errors.seek(0)
+        raise OrionError(f"{self.what} failed:\n{self._errors.read().strip()[-2000:]}")
 
     def close(self) -> None:
         if self._process.poll() is None:
             self._process.communicate()
+        self._errors.close()
 
     def __enter__(self) -> Worker:
         return self
