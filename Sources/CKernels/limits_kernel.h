@@ -19,7 +19,9 @@ enum { FMA_CHAINS = 12 };  // as many as hide the latency of the multiply-add
 // Returns something of what was computed, so that the compiler leaves nothing out.
 static float burn_run(size_t rounds) {
   widest sums[FMA_CHAINS];
-  const widest factor = ALL_WIDEST(0.999f), term = ALL_WIDEST(1e-3f);
+  // From memory: a chain whose value the compiler sees standing still would be left out.
+  static const volatile float numbers[] = {0.999f, 1e-3f};
+  const widest factor = ALL_WIDEST(numbers[0]), term = ALL_WIDEST(numbers[1]);
 #pragma clang loop unroll(full)
   for (int i = 0; i < FMA_CHAINS; i++) sums[i] = ALL_WIDEST((float)i);
 #pragma clang loop unroll(disable)
