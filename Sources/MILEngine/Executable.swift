@@ -1,6 +1,5 @@
 /// A program that can run: functions with their plans, constants in memory, and scratch memory.
 import CKernels
-import Synchronization
 
 /// Strided host memory: rows of the last axis are dense and start `rowBytes` apart.
 public struct MemoryView: @unchecked Sendable {
@@ -47,8 +46,7 @@ public final class ExecutableFunction: Sendable {
   private let constants: ConstantMemory
   private let stateMemory: StateMemory
   private let requests = StopRequests()
-  /// Scratch memory that no call is using.
-  private let idle = Mutex<[Scratch]>([])
+  private let scratches = Spares<Scratch>()
   private let times: StepTimes?
 
   init(
@@ -80,8 +78,8 @@ public final class ExecutableFunction: Sendable {
     try check(inputs, self.inputs.count, plan.inputs, "input")
     try check(outputs, self.outputs.count, plan.outputs, "output")
     guard !states.isEmpty else { return try compute(inputs: inputs, outputs: outputs) }
-    try stateMemory.hold { (before, after) throws(EngineError) in
-      try compute(inputs: inputs + before, outputs: outputs + after)
+    try stateMemory.hold(beside: inputs, outputs) { (inputs, outputs) throws(EngineError) in
+      try compute(inputs: inputs, outputs: outputs)
     }
   }
 
@@ -99,8 +97,11 @@ public final class ExecutableFunction: Sendable {
   }
 
   private func compute(inputs: [MemoryView], outputs: [MemoryView]) throws(EngineError) {
-    let scratch = try takeScratch()
-    defer { idle.withLock { $0.append(scratch) } }
+    let scratch =
+      if let spare = scratches.take() { spare } else {
+        try Scratch(plan, constants, RunControl(requests))
+      }
+    defer { scratches.give(scratch) }
     scratch.control.begin()
     for (index, (port, memory)) in zip(plan.inputs, inputs).enumerated() {
       let isKept = port.isReturned && meets(inputs: index, inputs, outputs)
@@ -148,11 +149,6 @@ public final class ExecutableFunction: Sendable {
         "\(kind) \(index) of function `\(name)` has rows of \(port.rowBytes) bytes, but they were"
           + " given \(view.rowBytes) apart", rule: "wrong-arguments")
     }
-  }
-
-  private func takeScratch() throws(EngineError) -> Scratch {
-    if let scratch = idle.withLock({ $0.popLast() }) { return scratch }
-    return try Scratch(plan, constants, RunControl(requests))
   }
 
   /// Whether an input lies where an output will.

@@ -26,15 +26,11 @@ public struct Layout: Sendable, Hashable {
   public var byteCount: Int { rowCount * rowBytes }
 
   /// Bytes between neighbours along each axis.
-  public var strides: [Int] {
-    guard !shape.isEmpty else { return [] }
-    var strides = [Int](repeating: dtype.byteCount, count: shape.count)
-    var stride = rowBytes
-    for axis in (0..<shape.count - 1).reversed() {
-      strides[axis] = stride
-      stride *= shape[axis]
-    }
-    return strides
+  public var strides: [Int] { shape.indices.map(stride) }
+
+  func stride(of axis: Int) -> Int {
+    let last = shape.count - 1
+    return axis == last ? dtype.byteCount : shape[(axis + 1)..<last].reduce(rowBytes, *)
   }
 }
 

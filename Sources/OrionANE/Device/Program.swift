@@ -1,3 +1,5 @@
+import MILEngine
+
 /// A loaded program: what it takes and gives, and its evaluation. It knows no device's ways.
 ///
 /// May be evaluated from several threads at once, with different output tensors.
@@ -13,6 +15,7 @@ public final class Program: Sendable {
   /// It holds a loop, so that an evaluation may need `cancel` to end.
   public let mayLoop: Bool
   private let loaded: any LoadedProgram
+  private let spares = Spares<Arguments>()
   private let backend: any Backend
 
   init(loaded: any LoadedProgram, backend: any Backend, name: String) {
@@ -27,10 +30,40 @@ public final class Program: Sendable {
 
   /// Reads `inputs` and writes `outputs`, both in the order of the ports.
   public func evaluate(inputs: [Tensor], outputs: [Tensor]) throws(OrionError) {
-    try check(inputs, against: self.inputs, role: "input")
-    try check(outputs, against: self.outputs, role: "output")
-    try checkApart(inputs, outputs)
-    try loaded.evaluate(inputs: inputs.map(\.storage), outputs: outputs.map(\.storage))
+    try evaluate { arguments in
+      arguments.inputs += inputs
+      arguments.outputs += outputs
+    }
+  }
+
+  /// What a call is given, and what it hands on: kept, empty, for the next call.
+  struct Arguments {
+    var inputs: [Tensor] = []
+    var outputs: [Tensor] = []
+    fileprivate var storages: (inputs: [any TensorStorage], outputs: [any TensorStorage]) = ([], [])
+
+    fileprivate mutating func clear() {
+      inputs.removeAll(keepingCapacity: true)
+      outputs.removeAll(keepingCapacity: true)
+      storages.inputs.removeAll(keepingCapacity: true)
+      storages.outputs.removeAll(keepingCapacity: true)
+    }
+  }
+
+  /// The same with tensors that `fill` appends to the empty arguments.
+  func evaluate(_ fill: (inout Arguments) throws(OrionError) -> Void) throws(OrionError) {
+    var arguments = spares.take() ?? Arguments()
+    defer {
+      arguments.clear()
+      spares.give(arguments)
+    }
+    try fill(&arguments)
+    try check(arguments.inputs, against: inputs, role: "input")
+    try check(arguments.outputs, against: outputs, role: "output")
+    try checkApart(arguments.inputs, arguments.outputs)
+    for tensor in arguments.inputs { arguments.storages.inputs.append(tensor.storage) }
+    for tensor in arguments.outputs { arguments.storages.outputs.append(tensor.storage) }
+    try loaded.evaluate(inputs: arguments.storages.inputs, outputs: arguments.storages.outputs)
   }
 
   /// Makes evaluations that run now end soon with an error. From any thread.

@@ -60,7 +60,7 @@ enum KernelArguments {
     guard values > 0 else {
       return Matrix(
         name: name, rows: rows, columns: columns,
-        view: orion_matrix(values: given.values, row_bytes: given.row_bytes, half: half),
+        view: view(given),
         memory: Memory(name: name, start: 0, bytes: 0))
     }
     guard rows == 1 || given.row_bytes >= row else {
@@ -73,8 +73,14 @@ enum KernelArguments {
     }
     return Matrix(
       name: name, rows: rows, columns: columns,
-      view: orion_matrix(values: given.values, row_bytes: given.row_bytes, half: half),
+      view: view(given),
       memory: try memory(UnsafeRawPointer(given.values), bytes: bytes, alignment: size, name))
+  }
+
+  /// A matrix that was checked, as the kernels take it.
+  static func view(_ given: orion_kernel_matrix) -> orion_matrix {
+    orion_matrix(
+      values: given.values, row_bytes: given.row_bytes, half: given.dtype == Int32(ORION_FP16))
   }
 
   /// `count` values of a type at a pointer, which may be null when there are none.
@@ -93,11 +99,19 @@ enum KernelArguments {
   }
 
   /// What is written must overlap nothing that is read or written.
-  static func requireApart(_ written: Memory, _ others: [Memory]) throws(OrionError) {
-    for other in others where written.overlaps(other) {
+  static func requireApart(
+    _ written: Memory, _ first: Memory, _ second: Memory? = nil, _ third: Memory? = nil,
+    _ fourth: Memory? = nil
+  ) throws(OrionError) {
+    func check(_ other: Memory?) throws(OrionError) {
+      guard let other, written.overlaps(other) else { return }
       throw refusal(
         written.name, "overlaps \(other.name); memory that is written must lie apart from it")
     }
+    try check(first)
+    try check(second)
+    try check(third)
+    try check(fourth)
   }
 
   static func requireShape(_ matrix: Matrix, rows: Int, columns: Int, _ like: String)

@@ -18,22 +18,22 @@ public func orion_kernel_adamw(
     let options = try adamwOptions(options)
     let count = try Arguments.length(count, "count")
     let overflows = try CArguments.required(overflows, "overflows")
-    var memory = [
+    let memory = (
       try Arguments.values(UnsafePointer(weights), count: count, "weights"),
       try Arguments.values(gradient, count: count, "gradient"),
       try Arguments.values(UnsafePointer(first_moment), count: count, "first_moment"),
-      try Arguments.values(UnsafePointer(second_moment), count: count, "second_moment"),
-    ]
+      try Arguments.values(UnsafePointer(second_moment), count: count, "second_moment")
+    )
+    try Arguments.requireApart(memory.1, memory.0)
+    try Arguments.requireApart(memory.2, memory.0, memory.1)
+    try Arguments.requireApart(memory.3, memory.0, memory.1, memory.2)
     let target = copy == nil ? nil : try Arguments.matrix(copy, "copy")
     if let target {
       guard target.view.half else { throw Arguments.refusal("copy", "fp32, expected fp16") }
       guard target.count == count else {
         throw Arguments.refusal("copy", "shape \(target.shape), expected \(count) values")
       }
-      memory.append(target.memory)
-    }
-    for (index, one) in memory.enumerated() {
-      try Arguments.requireApart(one, Array(memory[..<index]))
+      try Arguments.requireApart(target.memory, memory.0, memory.1, memory.2, memory.3)
     }
     guard count > 0 else {
       overflows.pointee = 0
@@ -70,20 +70,21 @@ private func adamwOptions(_ options: UnsafePointer<orion_adamw_options>?)
   guard options.step >= 1 else {
     throw Arguments.refusal("options.step", "0, expected 1 for the first step")
   }
-  for (name, beta) in [("beta1", options.beta1), ("beta2", options.beta2)] {
+  func checkBeta(_ name: String, _ beta: Double) throws(OrionError) {
     guard beta >= 0, beta < 1 else {
       throw Arguments.refusal("options.\(name)", "\(beta), expected 0 to below 1")
     }
   }
-  let factors = [
-    ("learning_rate", options.learning_rate), ("epsilon", options.epsilon),
-    ("weight_decay", options.weight_decay),
-  ]
-  for (name, factor) in factors {
+  func checkFactor(_ name: String, _ factor: Double) throws(OrionError) {
     guard factor >= 0, factor.isFinite else {
       throw Arguments.refusal("options.\(name)", "\(factor), expected a finite number from 0 on")
     }
   }
+  try checkBeta("beta1", options.beta1)
+  try checkBeta("beta2", options.beta2)
+  try checkFactor("learning_rate", options.learning_rate)
+  try checkFactor("epsilon", options.epsilon)
+  try checkFactor("weight_decay", options.weight_decay)
   guard options.gradient_scale.isFinite else {
     throw Arguments.refusal(
       "options.gradient_scale", "\(options.gradient_scale), expected a finite number")
@@ -116,7 +117,7 @@ public func orion_kernel_accumulate(
     }
     let memory = try Arguments.values(UnsafePointer(target), count: count, "target")
     let finite = try CArguments.required(finite, "finite")
-    try Arguments.requireApart(memory, [source.memory])
+    try Arguments.requireApart(memory, source.memory)
     finite.pointee =
       count == 0
       || orion_accumulate(source.view, source.rows, source.columns, scale, fresh, target)
@@ -133,7 +134,7 @@ public func orion_kernel_convert(
     let target = try Arguments.matrix(target, "target")
     let overflows = try CArguments.required(overflows, "overflows")
     try Arguments.requireShape(target, rows: source.rows, columns: source.columns, "source")
-    try Arguments.requireApart(target.memory, [source.memory])
+    try Arguments.requireApart(target.memory, source.memory)
     overflows.pointee =
       source.count == 0
       ? 0 : orion_convert(source.view, target.view, source.rows, source.columns)
@@ -149,50 +150,67 @@ public func orion_kernel_cross_entropy(
 ) -> orion_status {
   LastError.status { () throws(OrionError) in
     let columns = try Arguments.length(columns, "columns")
-    let parts = try logitParts(
-      try Arguments.length(logits_count, "logits_count"), logits,
-      gradients, columns: columns)
+    let count = try Arguments.length(logits_count, "logits_count")
+    guard count > 0 else { throw Arguments.refusal("logits_count", "0, expected 1 or more") }
+    let logits = try CArguments.required(logits, "logits")
+    let gradients = gradients == nil ? nil : try CArguments.required(gradients, "gradients")
+    let vocabulary = try checkLogits(count, logits, gradients, columns: columns)
     let loss = try CArguments.required(loss, "loss")
     let counted = try CArguments.required(counted, "counted")
     _ = try Arguments.values(targets, count: columns, "targets")
-    let vocabulary = parts.reduce(0) { $0 + $1.rows }
     try Arguments.requireIds(targets, count: columns, below: vocabulary, least: -1, "targets")
     guard columns > 0 else {
       (loss.pointee, counted.pointee) = (0, 0)
       return
     }
-    counted.pointee = orion_cross_entropy(parts, parts.count, columns, targets, scale, loss)
+    withUnsafeTemporaryAllocation(of: orion_logits.self, capacity: count) { parts in
+      for index in 0..<count {
+        let gradient = gradients.map { Arguments.view($0[index]) } ?? orion_matrix()
+        parts.initializeElement(
+          at: index,
+          to: orion_logits(
+            logits: Arguments.view(logits[index]), gradient: gradient,
+            rows: Int(logits[index].rows)))
+      }
+      counted.pointee = orion_cross_entropy(
+        parts.baseAddress, count, columns, targets, scale, loss)
+    }
   }
 }
 
-private func logitParts(
-  _ count: Int, _ logits: UnsafePointer<orion_kernel_matrix>?,
+/// Each of the logits fits the columns, and its gradient fits it and lies apart from all others; returns how
+/// many rows they have together.
+private func checkLogits(
+  _ count: Int, _ logits: UnsafePointer<orion_kernel_matrix>,
   _ gradients: UnsafePointer<orion_kernel_matrix>?, columns: Int
-) throws(OrionError) -> [orion_logits] {
-  guard count > 0 else { throw Arguments.refusal("logits_count", "0, expected 1 or more") }
-  let given = try CArguments.array(logits, count: count, "logits")
-  let wanted = gradients == nil ? [] : try CArguments.array(gradients, count: count, "gradients")
-  var read: [KernelArguments.Matrix] = []
-  for (index, one) in given.enumerated() {
-    let matrix = try Arguments.matrix(one, "logits[\(index)]")
+) throws(OrionError) -> Int {
+  func read(_ index: Int) throws(OrionError) -> KernelArguments.Matrix {
+    try Arguments.matrix(logits[index], "logits[\(index)]")
+  }
+  var rows = 0
+  for index in 0..<count {
+    let matrix = try read(index)
     try Arguments.requireShape(matrix, rows: matrix.rows, columns: columns, "targets")
-    read.append(matrix)
+    let (sum, overflows) = rows.addingReportingOverflow(matrix.rows)
+    guard !overflows, sum <= Int(Int32.max) else {
+      throw Arguments.refusal("logits", "more rows than a target can name")
+    }
+    rows = sum
   }
-  var parts = read.map { orion_logits(logits: $0.view, gradient: orion_matrix(), rows: $0.rows) }
-  var written: [KernelArguments.Memory] = []
-  for (index, one) in wanted.enumerated() {
-    let matrix = try Arguments.matrix(one, "gradients[\(index)]")
-    try Arguments.requireShape(matrix, rows: read[index].rows, columns: columns, "its logits")
-    let own = matrix.isSame(as: read[index])
-    let others = read.indices.filter { !own || $0 != index }.map { read[$0].memory }
-    try Arguments.requireApart(matrix.memory, others + written)
-    written.append(matrix.memory)
-    parts[index].gradient = matrix.view
+  guard let gradients else { return rows }
+  for index in 0..<count {
+    let matrix = try Arguments.matrix(gradients[index], "gradients[\(index)]")
+    let own = try read(index)
+    try Arguments.requireShape(matrix, rows: own.rows, columns: columns, "its logits")
+    for other in 0..<count where other != index || !matrix.isSame(as: own) {
+      try Arguments.requireApart(matrix.memory, try read(other).memory)
+    }
+    for earlier in 0..<index {
+      let written = try Arguments.matrix(gradients[earlier], "gradients[\(earlier)]")
+      try Arguments.requireApart(matrix.memory, written.memory)
+    }
   }
-  guard parts.reduce(0, { $0 + $1.rows }) <= Int(Int32.max) else {
-    throw Arguments.refusal("logits", "more rows than a target can name")
-  }
-  return parts
+  return rows
 }
 
 @c @implementation
@@ -204,7 +222,7 @@ public func orion_kernel_embedding_gather(
     let table = try Arguments.matrix(table, "table")
     let out = try Arguments.matrix(out, "out")
     let count = try embeddingTokens(table, out, token_count, tokens)
-    try Arguments.requireApart(out.memory, [table.memory])
+    try Arguments.requireApart(out.memory, table.memory)
     guard out.count > 0 else { return }
     orion_embedding_gather(table.view, table.columns, tokens, count, out.view)
   }
@@ -221,7 +239,7 @@ public func orion_kernel_embedding_scatter_add(
     let table = try Arguments.matrix(table, "table")
     let finite = try CArguments.required(finite, "finite")
     let count = try embeddingTokens(table, gradient, token_count, tokens)
-    try Arguments.requireApart(table.memory, [gradient.memory])
+    try Arguments.requireApart(table.memory, gradient.memory)
     finite.pointee =
       gradient.count == 0
       || orion_embedding_scatter_add(

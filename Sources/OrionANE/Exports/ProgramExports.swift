@@ -97,9 +97,10 @@ public func orion_program_evaluate(
 ) -> orion_status {
   LastError.status { () throws(OrionError) in
     let program = try HandleTable.shared.object(program, as: Program.self)
-    let inputs = try tensors(inputs, input_count, program.inputs, "inputs")
-    let outputs = try tensors(outputs, output_count, program.outputs, "outputs")
-    try program.evaluate(inputs: inputs, outputs: outputs)
+    try program.evaluate { arguments throws(OrionError) in
+      try append(inputs, input_count, program.inputs, "inputs", to: &arguments.inputs)
+      try append(outputs, output_count, program.outputs, "outputs", to: &arguments.outputs)
+    }
   }
 }
 
@@ -183,9 +184,10 @@ private func programText(_ mil: UnsafePointer<CChar>?, _ bytes: Int) throws(Orio
   return text
 }
 
-private func tensors(
-  _ handles: UnsafePointer<orion_handle>?, _ count: UInt32, _ ports: [Port], _ name: String
-) throws(OrionError) -> [Tensor] {
+private func append(
+  _ handles: UnsafePointer<orion_handle>?, _ count: UInt32, _ ports: [Port], _ name: String,
+  to tensors: inout [Tensor]
+) throws(OrionError) {
   // Before anything is read through the pointer.
   guard Int(count) == ports.count else {
     throw OrionError(
@@ -193,12 +195,11 @@ private func tensors(
       "\(name): \(count) tensors came, the program takes \(ports.count)"
         + " (\(ports.map(\.name).joined(separator: ", ")))")
   }
-  let handles = try CArguments.array(handles, count: ports.count, name)
-  var tensors: [Tensor] = []
-  for handle in handles {
-    tensors.append(try HandleTable.shared.object(handle, as: Tensor.self))
+  guard count > 0 else { return }
+  let handles = try CArguments.required(handles, name)
+  for index in 0..<Int(count) {
+    tensors.append(try HandleTable.shared.object(handles[index], as: Tensor.self))
   }
-  return tensors
 }
 
 private func portsJSON(_ ports: [Port]) -> JSONValue {

@@ -68,11 +68,12 @@ public func orion_session_generate(
     let tokens = capacity == 0 ? nil : try CArguments.required(tokens, "tokens")
     let count = try CArguments.required(count, "count")
     let finished = try CArguments.required(finished, "finished")
-    let results = try session.generate([
-      .init(sequence, into: UnsafeMutableBufferPointer(start: tokens, count: capacity))
-    ])
-    count.pointee = results[0].count
-    finished.pointee = results[0].finish.rawValue
+    var lanes = [
+      Decoder.Lane(sequence, into: UnsafeMutableBufferPointer(start: tokens, count: capacity))
+    ]
+    try session.generate(&lanes)
+    count.pointee = lanes[0].count
+    finished.pointee = lanes[0].reason
   }
 }
 
@@ -101,9 +102,10 @@ public func orion_session_generate_batch(
           try CArguments.sequence(handle, sequence).sequence,
           into: UnsafeMutableBufferPointer(start: row, count: capacity)))
     }
-    for (index, result) in try session.generate(lanes).enumerated() {
-      counts[index] = result.count
-      finished[index] = result.finish.rawValue
+    try session.generate(&lanes)
+    for (index, lane) in lanes.enumerated() {
+      counts[index] = lane.count
+      finished[index] = lane.reason
     }
   }
 }
@@ -113,4 +115,9 @@ public func orion_session_cancel(_ session: orion_handle) -> orion_status {
   LastError.status { () throws(OrionError) in
     try HandleTable.shared.object(session, as: Session.self).cancel()
   }
+}
+
+extension Decoder.Lane {
+  /// Why it stopped, by the number that the C interface gives.
+  fileprivate var reason: UInt32 { (finish ?? .count).rawValue }
 }

@@ -51,7 +51,7 @@ public func orion_tensor_lock(
     }
     let strides = try CArguments.required(strides, "strides")
     address.pointee = try tensor.storage.lock()
-    for (axis, stride) in layout.strides.enumerated() { strides[axis] = Int64(stride) }
+    for axis in 0..<Int(rank) { strides[axis] = Int64(layout.stride(of: axis)) }
   }
 }
 

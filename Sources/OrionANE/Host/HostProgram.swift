@@ -19,6 +19,13 @@ final class HostProgram: LoadedProgram {
   private let patchable: Patchable?
   private let backend: HostBackend
   private let isClosed = Atomic(false)
+  private let spares = Spares<Views>()
+
+  /// The tensors of a call as the engine sees them.
+  private struct Views: Sendable {
+    var inputs: [MemoryView] = []
+    var outputs: [MemoryView] = []
+  }
 
   init(_ function: ExecutableFunction, _ patchable: Patchable?, _ backend: HostBackend) {
     name = function.name
@@ -42,12 +49,12 @@ final class HostProgram: LoadedProgram {
 
   func evaluate(inputs: [any TensorStorage], outputs: [any TensorStorage]) throws(OrionError) {
     try checkOpen()
-    let views = (inputs.compactMap(Self.view), outputs.compactMap(Self.view))
-    guard views.0.count == self.inputs.count, views.1.count == self.outputs.count else {
-      throw OrionError(.argument, "program \(name): a tensor is not of this device")
-    }
+    var views = spares.take() ?? Views()
+    defer { spares.give(views) }
+    try fill(&views.inputs, inputs, self.inputs)
+    try fill(&views.outputs, outputs, self.outputs)
     do throws(EngineError) {
-      try function.withLock { $0 }.run(inputs: views.0, outputs: views.1)
+      try function.withLock { $0 }.run(inputs: views.inputs, outputs: views.outputs)
     } catch {
       if case .cancelled = error {
         throw OrionError(.cancelled, "program \(name): cancelled before it was done")
@@ -55,6 +62,18 @@ final class HostProgram: LoadedProgram {
       throw OrionError(.device, "program \(name): \(error.message)")
     }
     backend.count { $0.evals += 1 }
+  }
+
+  private func fill(
+    _ views: inout [MemoryView], _ tensors: [any TensorStorage], _ ports: [Port]
+  ) throws(OrionError) {
+    views.removeAll(keepingCapacity: true)
+    for tensor in tensors {
+      if let view = Self.view(tensor) { views.append(view) }
+    }
+    guard views.count == ports.count else {
+      throw OrionError(.argument, "program \(name): a tensor is not of this device")
+    }
   }
 
   func cancel() { function.withLock { $0 }.cancel() }

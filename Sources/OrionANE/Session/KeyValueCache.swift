@@ -55,7 +55,9 @@ final class KeyValueCache {
   /// `layouts`: what programs ask for; without them, what the device would ask for.
   func prepare(length: Int, room: Int = 0, layouts: [Layout]? = nil) throws(OrionError) {
     if length == self.length, !isStained, end + room <= length {
-      guard let layouts, layouts != storages.map(\.layout) else { return }
+      guard let layouts,
+        !layouts.elementsEqual(storages, by: { $0 == $1.layout })
+      else { return }
     }
     try rebuild(length, layouts)
   }

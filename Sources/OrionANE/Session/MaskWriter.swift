@@ -6,8 +6,12 @@ final class MaskWriter {
   let scope: MaskScope
   private let storage: any TensorStorage
   private let blocked: UInt32
-  /// What each row of the memory lets its column see, rising; nothing is known before the first call.
-  private var seen: [[Range<Int>]] = []
+  /// What each row of the memory lets its column see, rising.
+  private var seen: [[Range<Int>]]
+  /// Nothing is known before the first call.
+  private var isKnown = false
+  /// What a row is to let its column see; swapped with what it let see before.
+  private var next: [Range<Int>] = []
 
   /// `isHalf`: the device computes in fp16, where -1e9 would be infinite.
   init(_ scope: MaskScope, into storage: any TensorStorage, isHalf: Bool) {
@@ -16,29 +20,35 @@ final class MaskWriter {
     let isNarrow = storage.layout.dtype == .fp16
     let value: Float = isNarrow || isHalf ? -10_000 : -1e9
     blocked = isNarrow ? 0xF0E2 : value.bitPattern
+    seen = Array(repeating: [], count: storage.layout.shape[2])
   }
 
-  /// Column s < `count` sees the ranges `row(s)`, which rise. The others see themselves alone, among new
-  /// columns, and nothing elsewhere.
-  func write(_ count: Int, row: (Int) -> [Range<Int>]) throws(OrionError) {
-    let known = seen
+  /// Column s < `count` sees the ranges that `look` appends to an empty list for it, which rise. The others see
+  /// themselves alone, among new columns, and nothing elsewhere.
+  func write(_ count: Int, look: (_ column: Int, _ ranges: inout [Range<Int>]) -> Void)
+    throws(OrionError)
+  {
+    let wasKnown = isKnown
     // Until all is written, nothing is known of the memory.
-    seen = []
-    var written: [[Range<Int>]] = []
+    isKnown = false
     try storage.withAddress { address throws(OrionError) in
-      for column in 0..<storage.layout.shape[2] {
-        let after =
-          column < count ? row(column) : scope == .new ? [column..<column + 1] : []
-        if known.isEmpty {
-          fill(address, column, 0..<storage.layout.shape[3], isOpen: false)
-          for range in after { fill(address, column, range, isOpen: true) }
-        } else {
-          change(address, column, from: known[column], to: after)
+      for column in seen.indices {
+        next.removeAll(keepingCapacity: true)
+        if column < count {
+          look(column, &next)
+        } else if scope == .new {
+          next.append(column..<column + 1)
         }
-        written.append(after)
+        if wasKnown {
+          change(address, column, from: seen[column], to: next)
+        } else {
+          fill(address, column, 0..<storage.layout.shape[3], isOpen: false)
+          for range in next { fill(address, column, range, isOpen: true) }
+        }
+        swap(&seen[column], &next)
       }
     }
-    seen = written
+    isKnown = true
   }
 
   private func change(

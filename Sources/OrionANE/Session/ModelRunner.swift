@@ -12,8 +12,12 @@ final class ModelRunner {
   private let isPlaced: Bool
   /// The step and column where the hidden state of a tenant's last token still is.
   private var last: (step: StepRunner, column: Int, tenant: Int)?
-  /// Logits of a decode step's columns.
-  private var rows: [Float] = []
+  /// The tokens of a prompt's step.
+  private var batch = StepBatch()
+  /// The step that decodes, and for how many of its columns `rows` holds logits.
+  private var decoding: (step: StepRunner, made: Int)?
+  private var rows = UnsafeMutableBufferPointer<Float>(start: nil, count: 0)
+  private var keepings: [KeyValueCache.Keeping] = []
 
   /// What a run of a step costs beside its columns: reading the weights, handing over to the device.
   private static let columnsPerRun = 32
@@ -32,6 +36,8 @@ final class ModelRunner {
     steps = Array(repeating: nil, count: manifest.steps.count)
     isPlaced = manifest.steps.contains { $0.isPlaced }
   }
+
+  deinit { rows.deallocate() }
 
   private static func openWeights(_ path: String) throws(OrionError) -> BlobFile {
     do {
@@ -61,11 +67,11 @@ final class ModelRunner {
       let start = position + done
       let index = try chooseStep(tokens.count - done, isFirst: start == 0)
       let count = min(room(of: index), tokens.count - done)
-      let part = StepPart(
-        tenant: tenant, tokens: Array(tokens[done..<done + count]), position: start,
-        adapter: adapter)
+      batch.clear(for: adapter)
+      batch.begin(tenant, at: start)
+      for token in tokens[done..<done + count] { batch.append(token) }
       let step = try runner(index)
-      try step.run([part], over: cache, cancellation)
+      try step.run(batch, over: cache, cancellation)
       let wanted = max(firstWanted - done, 0)
       if let target, wanted < count {
         let row = done + wanted - firstWanted
@@ -73,7 +79,7 @@ final class ModelRunner {
           step.hidden, columns: wanted..<count,
           into: target.address + row * manifest.vocabulary, cancellation)
       }
-      try keep([(part, count)], of: step)
+      try keep(batch, of: step) { _ in count }
       done += count
       last = (step, count - 1, tenant)
     }
@@ -89,36 +95,47 @@ final class ModelRunner {
     return true
   }
 
-  /// Logits of a column, made when they are asked for; columns are asked for in rising order.
-  typealias Logits = (Int) throws(OrionError) -> UnsafeBufferPointer<Float>
-
-  /// Runs the parts in one step, and lets `verify` look at the logits of their columns and say how many columns of
-  /// each part are kept. When it throws, `release` must follow for each tenant.
-  func decode(
-    _ parts: [StepPart], _ cancellation: Cancellation,
-    verify: (Logits) throws(OrionError) -> [Int]
-  ) throws(OrionError) {
+  /// Runs the batch in one step. `keep` must follow, or when something throws, `release` for each tenant.
+  func decode(_ batch: StepBatch, _ cancellation: Cancellation) throws(OrionError) {
     last = nil
-    let columns = parts.reduce(0) { $0 + $1.tokens.count }
-    let isFirst = parts.allSatisfy { $0.position == 0 }
-    let step = try runner(chooseStep(columns, isFirst: isFirst, atOnce: true))
-    try step.run(parts, over: cache, cancellation)
-    let head = try headRunner()
-    let width = manifest.vocabulary
-    if rows.count < columns * width { rows = [Float](repeating: 0, count: columns * width) }
-    let kept = try rows.withUnsafeMutableBufferPointer { rows throws(OrionError) -> [Int] in
-      var made = 0
-      return try verify { column throws(OrionError) in
-        if column >= made, let address = rows.baseAddress {
-          // What follows a wrong guess is never asked for.
-          made = min(column + head.width(of: step.hidden), columns)
-          try head.run(
-            step.hidden, columns: column..<made, into: address + column * width, cancellation)
-        }
-        return UnsafeBufferPointer(rebasing: rows[column * width..<(column + 1) * width])
-      }
+    decoding = nil
+    let isFirst = batch.parts.allSatisfy { $0.position == 0 }
+    let step = try runner(chooseStep(batch.columns.count, isFirst: isFirst, atOnce: true))
+    try step.run(batch, over: cache, cancellation)
+    let needed = batch.columns.count * manifest.vocabulary
+    if rows.count < needed {
+      rows.deallocate()
+      rows = .allocate(capacity: needed)
+      rows.initialize(repeating: 0)
     }
-    try keep(Array(zip(parts, kept)), of: step)
+    decoding = (step, 0)
+  }
+
+  /// Logits of a column of the batch that `decode` ran, valid until the next one; columns are asked for in rising
+  /// order.
+  func logits(of column: Int, in batch: StepBatch, _ cancellation: Cancellation)
+    throws(OrionError) -> UnsafeBufferPointer<Float>
+  {
+    guard let (step, made) = decoding, let address = rows.baseAddress else {
+      throw OrionError(.internal, "logits of a step that did not run")
+    }
+    let width = manifest.vocabulary
+    if column >= made {
+      // What follows a wrong guess is never asked for.
+      let head = try headRunner()
+      let end = min(column + head.width(of: step.hidden), batch.columns.count)
+      try head.run(
+        step.hidden, columns: column..<end, into: address + column * width, cancellation)
+      decoding = (step, end)
+    }
+    return UnsafeBufferPointer(start: address + column * width, count: width)
+  }
+
+  /// Keeps so many columns of each part of the batch that `decode` ran.
+  func keep(_ counts: [Int], of batch: StepBatch) throws(OrionError) {
+    guard let (step, _) = decoding else { return }
+    decoding = nil
+    try keep(batch, of: step) { counts[$0] }
   }
 
   /// Frees a tenant's slots but for the first `kept`.
@@ -148,10 +165,12 @@ final class ModelRunner {
     let length = manifest.steps[plain].cache
     guard length > 0, parts == count else { return (parts, 0) }
     // A guess neither makes the cache grow nor the step much longer.
-    let rooms = manifest.steps.filter {
-      $0.cache == length && $0.columns <= ModelRunner.columnsPerRun
-    }.map { $0.room(beside: cache.used) }
-    return (parts, max((rooms.max() ?? 0) - count, 0))
+    var most = count
+    for step in manifest.steps
+    where step.cache == length && step.columns <= ModelRunner.columnsPerRun {
+      most = max(most, step.room(beside: cache.used))
+    }
+    return (parts, most - count)
   }
 
   // MARK: - Choices
@@ -185,17 +204,15 @@ final class ModelRunner {
     return best.index
   }
 
-  private func keep(_ kept: [(part: StepPart, count: Int)], of step: StepRunner)
+  private func keep(_ batch: StepBatch, of step: StepRunner, _ counts: (_ part: Int) -> Int)
     throws(OrionError)
   {
-    var first = 0
-    var keepings: [KeyValueCache.Keeping] = []
-    for (part, count) in kept {
-      let count = min(count, lastKept - part.position)
-      if count > 0 {
-        keepings.append(.init(tenant: part.tenant, columns: first..<first + count))
-      }
-      first += part.tokens.count
+    keepings.removeAll(keepingCapacity: true)
+    for (index, part) in batch.parts.enumerated() {
+      let count = min(counts(index), lastKept - part.position)
+      guard count > 0 else { continue }
+      let first = part.columns.lowerBound
+      keepings.append(.init(tenant: part.tenant, columns: first..<first + count))
     }
     try cache.keep(keepings, of: step.entries)
   }

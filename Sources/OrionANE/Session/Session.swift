@@ -15,6 +15,7 @@ public final class Session: @unchecked Sendable {
   let cancellation = Cancellation()
   let bundle: Bundle
   let runner: ModelRunner
+  let decoder: Decoder
   let departures = Departures()
   private let opened = Atomic(1)
   let adapterSlots: AdapterSlots
@@ -50,6 +51,7 @@ public final class Session: @unchecked Sendable {
     self.bundle = bundle
     adapterSlots = AdapterSlots(bundle.manifest)
     runner = try ModelRunner(bundle, on: backend)
+    decoder = Decoder(bundle.manifest, runner, cancellation)
     first = TokenSequence(tenant: 0, departures)
   }
 
@@ -115,18 +117,18 @@ public final class Session: @unchecked Sendable {
     // No more come out than the context holds.
     let capacity = min(count, context)
     var ids = [Int32](repeating: 0, count: capacity * sequences.count)
-    let results = try ids.withUnsafeMutableBufferPointer { ids throws(OrionError) in
-      try generate(
-        sequences.indices.map {
-          let start = $0 * capacity
-          return .init(
-            sequences[$0], into: UnsafeMutableBufferPointer(rebasing: ids[start..<start + capacity])
-          )
-        })
+    let lanes = try ids.withUnsafeMutableBufferPointer { ids throws(OrionError) in
+      var lanes = sequences.indices.map {
+        let start = $0 * capacity
+        return Decoder.Lane(
+          sequences[$0], into: UnsafeMutableBufferPointer(rebasing: ids[start..<start + capacity]))
+      }
+      try generate(&lanes)
+      return lanes
     }
-    return results.enumerated().map { index, result in
+    return lanes.enumerated().map { index, lane in
       let start = index * capacity
-      return (Array(ids[start..<start + result.count]), result.finish)
+      return (Array(ids[start..<start + lane.count]), lane.finish ?? .count)
     }
   }
 

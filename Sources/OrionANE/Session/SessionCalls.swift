@@ -23,6 +23,8 @@ extension Session {
             + " what its sequences hold; close, reset or shorten one of them")
       }
       guard !new.isEmpty else { return }
+      // All that it may ever hold, so that no step has to make room.
+      if sequence.tokens.capacity < context { sequence.tokens.reserveCapacity(context) }
       sequence.tokens.append(contentsOf: new)
       do throws(OrionError) {
         try advance(sequence, target.map { ModelRunner.LogitsTarget(address: $0, rows: rows) })
@@ -39,33 +41,32 @@ extension Session {
     }
   }
 
-  func generate(_ lanes: [Decoder.Lane]) throws(OrionError) -> [(count: Int, finish: Finish)] {
+  /// Each lane says afterwards how many tokens came and why no more did.
+  func generate(_ lanes: inout [Decoder.Lane]) throws(OrionError) {
     try begin()
     defer { cancellation.end() }
-    for (index, lane) in lanes.enumerated() {
-      try checkOwner(lane.sequence)
-      let name = lanes.count == 1 ? "sequence" : "sequences[\(index)]"
-      guard !lane.sequence.tokens.isEmpty else {
+    for index in lanes.indices {
+      let sequence = lanes[index].sequence
+      func name() -> String { lanes.count == 1 ? "sequence" : "sequences[\(index)]" }
+      try checkOwner(sequence)
+      guard !sequence.tokens.isEmpty else {
         throw OrionError(
-          .argument, "generate: the \(name) is empty; feed at least one token first")
+          .argument, "generate: the \(name()) is empty; feed at least one token first")
       }
-      guard !lanes[..<index].contains(where: { $0.sequence === lane.sequence }) else {
-        throw OrionError(.argument, "generate: \(name) stands in the list twice")
+      guard !lanes[..<index].contains(where: { $0.sequence === sequence }) else {
+        throw OrionError(.argument, "generate: \(name()) stands in the list twice")
       }
     }
-    let decoder = Decoder(
-      runner: runner, context: context, vocabulary: vocabulary, endTokens: Set(endTokens),
-      cancellation: cancellation)
-    let before = lanes.map(\.sequence.mark)
-    var lanes = lanes
-    do {
+    for index in lanes.indices { lanes[index].before = lanes[index].sequence.mark }
+    do throws(OrionError) {
       try decoder.run(&lanes)
     } catch {
-      for (lane, mark) in zip(lanes, before) { goBack(lane.sequence, to: mark) }
+      for lane in lanes {
+        if let before = lane.before { goBack(lane.sequence, to: before) }
+      }
       throw error
     }
     for lane in lanes { lane.sequence.publish() }
-    return lanes.map { ($0.count, $0.finish ?? .count) }
   }
 
   /// A call on one sequence.

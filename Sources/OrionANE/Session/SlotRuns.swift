@@ -11,6 +11,11 @@ struct SlotRuns: Sendable, Hashable {
   mutating func append(_ slots: Range<Int>) {
     guard !slots.isEmpty else { return }
     count += slots.count
+    SlotRuns.append(slots, to: &runs)
+  }
+
+  /// Slots that lie where the runs end or beyond.
+  static func append(_ slots: Range<Int>, to runs: inout [Range<Int>]) {
     if let last = runs.last, last.upperBound == slots.lowerBound {
       runs[runs.count - 1] = last.lowerBound..<slots.upperBound
     } else {

@@ -47,48 +47,40 @@ final class StepRunner {
     boundGeneration = cache.generation
   }
 
-  /// Runs the parts side by side, the first in the first columns; the step must have room for all of them, and
-  /// one adapter reads them all.
+  /// Runs the tokens of a batch, for all of which the step must have room.
   func run(
-    _ parts: [StepPart], over cache: KeyValueCache, _ cancellation: Cancellation
+    _ batch: StepBatch, over cache: KeyValueCache, _ cancellation: Cancellation
   ) throws(OrionError) {
-    let tokens = parts.flatMap(\.tokens)
-    try bind(parts.first?.adapter ?? model.base)
-    if row.cache > 0 { try bind(cache, room: row.isPlaced ? tokens.count : 0) }
-    let positions = parts.flatMap { $0.position..<$0.position + $0.tokens.count }
-    for writer in embeddings { try writer.write(tokens.count) { Int(tokens[$0]) } }
-    for writer in self.positions { try writer.write(tokens.count) { positions[$0] } }
+    let columns = batch.columns
+    try bind(batch.adapter ?? model.base)
+    if row.cache > 0 { try bind(cache, room: row.isPlaced ? columns.count : 0) }
+    for writer in embeddings { try writer.write(columns.count) { Int(columns[$0].token) } }
+    for writer in positions { try writer.write(columns.count) { columns[$0].position } }
     for mask in masks {
-      let rows = seenRanges(parts, mask.scope, cache)
-      try mask.write(tokens.count) { rows[$0] }
+      try mask.write(columns.count) { column, ranges in
+        let part = batch.parts[columns[column].part]
+        look(part, upTo: column, mask.scope, cache, &ranges)
+      }
     }
-    for placement in placements { try placement.write(tokens.count, first: cache.end) }
+    for placement in placements { try placement.write(columns.count, first: cache.end) }
     for program in programs {
       try cancellation.check()
       try program.evaluate()
     }
   }
 
-  /// What each column may look at: the slots of its own sequence, and this sequence's new tokens up to itself.
-  private func seenRanges(_ parts: [StepPart], _ scope: MaskScope, _ cache: KeyValueCache)
-    -> [[Range<Int>]]
-  {
-    var rows: [[Range<Int>]] = []
-    for part in parts {
-      let slots = cache.slots(of: part.tenant)
-      let first = rows.count
-      for column in first..<first + part.tokens.count {
-        switch scope {
-        case .cache: rows.append(slots.runs)
-        case .new: rows.append([first..<column + 1])
-        case .slots:
-          var seen = slots
-          seen.append(cache.end + first..<cache.end + column + 1)
-          rows.append(seen.runs)
-        }
-      }
+  /// What a column may look at: the slots of its own sequence, and this sequence's new tokens up to itself.
+  private func look(
+    _ part: StepBatch.Part, upTo column: Int, _ scope: MaskScope, _ cache: KeyValueCache,
+    _ ranges: inout [Range<Int>]
+  ) {
+    let first = part.columns.lowerBound
+    if scope != .new { ranges.append(contentsOf: cache.slots(of: part.tenant).runs) }
+    switch scope {
+    case .cache: break
+    case .new: ranges.append(first..<column + 1)
+    case .slots: SlotRuns.append(cache.end + first..<cache.end + column + 1, to: &ranges)
     }
-    return rows
   }
 
   private func bind(_ wanted: Adapter) throws(OrionError) {
@@ -111,16 +103,6 @@ final class StepRunner {
     }
     boundGeneration = cache.generation
   }
-}
-
-/// Tokens of one sequence that stand in neighbouring columns of a step, the first at `position`.
-struct StepPart {
-  /// Whose slots they see.
-  let tenant: Int
-  let tokens: [Int32]
-  let position: Int
-  /// What they are read with; `nil`: the model alone.
-  var adapter: Adapter?
 }
 
 /// An input of one of a step's programs that reads a row of the cache.

@@ -92,7 +92,10 @@ private struct Windows: Sendable {
 }
 
 /// Visits the element offsets of a window in row-major order.
-func forEachOffset(_ shape: [Int], _ strides: [Int], _ body: (Int) -> Void) {
+func forEachOffset<Sizes: Collection, Strides: Collection>(
+  _ shape: Sizes, _ strides: Strides, _ body: (Int) -> Void
+)
+where Sizes.Element == Int, Sizes.Index == Int, Strides.Element == Int, Strides.Index == Int {
   func visit(_ axis: Int, _ offset: Int) {
     guard axis < shape.count else { return body(offset) }
     for index in 0..<shape[axis] { visit(axis + 1, offset + index * strides[axis]) }

@@ -93,14 +93,15 @@ struct ReverseSequenceStep: Step {
 
   func run(_ frame: Frame) {
     let (x, lengths, target) = (frame.words(x), frame.words(lengths), frame.words(target))
-    let strides = Shape.strides(shape)
+    let stride = shape[(sequence + 1)...].reduce(1, *)
+    let groupStride = shape[(batch + 1)...].reduce(1, *)
     let size = shape[sequence]
     for index in 0..<shape.reduce(1, *) {
-      let place = index / strides[sequence] % size
-      let group = index / strides[batch] % shape[batch]
+      let place = index / stride % size
+      let group = index / groupStride % shape[batch]
       let length = min(max(Int(Int32(bitPattern: lengths[group])), 0), size)
       let source = place < length ? length - 1 - place : place
-      target[index] = x[index + (source - place) * strides[sequence]]
+      target[index] = x[index + (source - place) * stride]
     }
   }
 }

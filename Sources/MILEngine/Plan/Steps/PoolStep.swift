@@ -19,38 +19,48 @@ struct PoolStep: Step {
 
   func run(_ frame: Frame) {
     let (x, target) = (frame.floats(x), frame.floats(target))
+    let rank = kernel.input.count
     let windows = kernel.output.reduce(1, *)
     let elements = kernel.input.reduce(1, *)
-    let places = Shape.strides(kernel.output)
-    for window in 0..<windows {
-      var ranges: [Range<Int>] = []
-      var padded = 1
-      for axis in kernel.input.indices {
-        let step = window / places[axis] % kernel.output[axis]
-        let begin = step * kernel.strides[axis] - kernel.padBefore[axis]
-        let end = begin + kernel.size[axis]
-        let limit = kernel.input[axis] + kernel.padAfter[axis]
-        padded *= max(min(end, limit) - begin, 0)
-        let first = min(max(begin, 0), kernel.input[axis])
-        ranges.append(first..<max(min(end, kernel.input[axis]), first))
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 * rank) { memory in
+      // Elements of a window along each axis, and how far apart they lie.
+      let counts = UnsafeMutableBufferPointer(rebasing: memory[..<rank])
+      let strides = UnsafeMutableBufferPointer(rebasing: memory[rank...])
+      strides.initialize(repeating: 1)
+      for axis in kernel.input.indices.dropLast().reversed() {
+        strides[axis] = strides[axis + 1] * kernel.input[axis + 1]
       }
-      let inside = ranges.reduce(1) { $0 * $1.count }
-      for plane in 0..<planes {
-        let number = fold(x + plane * elements, ranges, count: countsPadding ? padded : inside)
-        target[plane * windows + window] = Float(isHalf ? HalfFloat.rounded(number) : number)
+      counts.initialize(repeating: 0)
+      for window in 0..<windows {
+        var (padded, first, rest) = (1, 0, window)
+        for axis in kernel.input.indices.reversed() {
+          let step = rest % kernel.output[axis]
+          rest /= kernel.output[axis]
+          let begin = step * kernel.strides[axis] - kernel.padBefore[axis]
+          let end = begin + kernel.size[axis]
+          let limit = kernel.input[axis] + kernel.padAfter[axis]
+          padded *= max(min(end, limit) - begin, 0)
+          let inside = min(max(begin, 0), kernel.input[axis])
+          first += inside * strides[axis]
+          counts[axis] = max(min(end, kernel.input[axis]) - inside, 0)
+        }
+        let divisor = countsPadding ? padded : counts.reduce(1, *)
+        for plane in 0..<planes {
+          let number = fold(x + (plane * elements + first), counts, strides, divisor)
+          target[plane * windows + window] = Float(isHalf ? HalfFloat.rounded(number) : number)
+        }
       }
     }
   }
 
   private func fold(
-    _ plane: UnsafeMutablePointer<Float>, _ ranges: [Range<Int>], count: Int
+    _ window: UnsafeMutablePointer<Float>, _ counts: UnsafeMutableBufferPointer<Int>,
+    _ strides: UnsafeMutableBufferPointer<Int>, _ count: Int
   ) -> Double {
-    let strides = Shape.strides(kernel.input)
     var sum = 0.0
     var largest = -Double.infinity
-    forEachOffset(ranges.map(\.count), strides) { offset in
-      let first = zip(ranges, strides).reduce(0) { $0 + $1.0.lowerBound * $1.1 }
-      let value = Double(plane[first + offset])
+    forEachOffset(counts, strides) { offset in
+      let value = Double(window[offset])
       switch kind {
       case .largest: largest = largest.isNaN || value.isNaN ? .nan : max(largest, value)
       case .mean: sum += value

@@ -39,33 +39,40 @@ struct IntegerReduceStep: Step {
     let (x, y) = (frame.words(x), frame.words(y))
     for outer in 0..<shape.outer {
       for inner in 0..<shape.inner {
-        let first = outer * shape.count * shape.inner + inner
-        let values = (0..<shape.count).lazy.map {
-          Int64(Int32(bitPattern: x[first + $0 * shape.inner]))
-        }
-        y[outer * shape.inner + inner] = UInt32(bitPattern: fold(values))
+        let first = x + (outer * shape.count * shape.inner + inner)
+        y[outer * shape.inner + inner] = UInt32(bitPattern: fold(first))
       }
     }
   }
 
-  private func fold(_ values: some Sequence<Int64>) -> Int32 {
+  private func fold(_ values: UnsafeMutablePointer<UInt32>) -> Int32 {
     func exact(_ start: Int64, _ step: (Int64, Int64) -> Int64) -> Int64 {
-      values.reduce(start, step)
+      var result = start
+      for index in 0..<shape.count {
+        result = step(result, Int64(Words.signed(values[index * shape.inner])))
+      }
+      return result
+    }
+    func sum(_ term: (Double) -> Double) -> Double {
+      var result = 0.0
+      for index in 0..<shape.count {
+        result += term(Double(Words.signed(values[index * shape.inner])))
+      }
+      return result
     }
     let result: Int64
     switch reduction {
-    case ORION_REDUCE_MAX: result = exact(Int64(Int32.min), max)
-    case ORION_REDUCE_MIN: result = exact(Int64(Int32.max), min)
-    case ORION_REDUCE_PROD: result = exact(1, &*)
+    case ORION_REDUCE_MAX: result = exact(Int64(Int32.min)) { max($0, $1) }
+    case ORION_REDUCE_MIN: result = exact(Int64(Int32.max)) { min($0, $1) }
+    case ORION_REDUCE_PROD: result = exact(1) { $0 &* $1 }
     case ORION_REDUCE_SUM_SQUARE: result = exact(0) { $0 &+ $1 &* $1 }
     case ORION_REDUCE_L1: result = exact(0) { $0 &+ abs($1) }
-    case ORION_REDUCE_SUM: result = exact(0, &+)
+    case ORION_REDUCE_SUM: result = exact(0) { $0 &+ $1 }
     case ORION_REDUCE_MEAN:
-      return Words.integer(Double(exact(0, &+)) / Double(shape.count))
-    case ORION_REDUCE_L2:
-      return Words.integer(values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot())
-    case ORION_REDUCE_LOG_SUM: return Words.integer(Words.log(Double(exact(0, &+))))
-    default: return Words.integer(Words.log(values.reduce(0.0) { $0 + Words.exp(Double($1)) }))
+      return Words.integer(Double(exact(0) { $0 &+ $1 }) / Double(shape.count))
+    case ORION_REDUCE_L2: return Words.integer(sum { $0 * $0 }.squareRoot())
+    case ORION_REDUCE_LOG_SUM: return Words.integer(Words.log(Double(exact(0) { $0 &+ $1 })))
+    default: return Words.integer(Words.log(sum { Words.exp($0) }))
     }
     return Int32(truncatingIfNeeded: result)
   }

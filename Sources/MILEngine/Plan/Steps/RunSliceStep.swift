@@ -46,23 +46,28 @@ struct RunSliceStep: Step {
 
   func run(_ frame: Frame) {
     let (x, target) = (frame.words(x), frame.words(target))
-    let strides = Shape.strides(slice.shape)
     if update != nil { target.update(from: x, count: slice.shape.reduce(1, *)) }
-    var first = 0
-    var steps: [Int] = []
-    for axis in slice.shape.indices {
-      guard let (begin, step) = place(axis, frame) else {
-        if update == nil { target.update(repeating: 0, count: slice.counts.reduce(1, *)) }
-        return
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: slice.shape.count) { steps in
+      var first = 0
+      for axis in slice.shape.indices {
+        guard let (begin, step) = place(axis, frame) else {
+          if update == nil { target.update(repeating: 0, count: slice.counts.reduce(1, *)) }
+          return
+        }
+        let stride = slice.shape[(axis + 1)...].reduce(1, *)
+        first += begin * stride
+        steps.initializeElement(at: axis, to: step * stride)
       }
-      first += begin * strides[axis]
-      steps.append(step * strides[axis])
-    }
-    let new = update.map { frame.words($0) }
-    var index = 0
-    forEachOffset(slice.counts, steps) { offset in
-      if let new { target[first + offset] = new[index] } else { target[index] = x[first + offset] }
-      index += 1
+      let new = update.map { frame.words($0) }
+      var index = 0
+      forEachOffset(slice.counts, steps) { offset in
+        if let new {
+          target[first + offset] = new[index]
+        } else {
+          target[index] = x[first + offset]
+        }
+        index += 1
+      }
     }
   }
 
