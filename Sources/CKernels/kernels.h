@@ -31,7 +31,10 @@ typedef struct {
   float *sums;  // panel p, column s, channel c at p * sums_panel + s * sums_column + c
   size_t sums_panel, sums_column;
   bool fresh;               // start from 0 instead of reading `sums`
-  orion_rounding rounding;  // of what fp32 weights give; `mac_limit` as orion_panel_store's
+  // What is done to sums of fp32 weights at the end, as orion_panel_store, but a scale and a bias for each
+  // column, or NULL.
+  const float *scales, *bias;
+  orion_rounding rounding;
   float mac_limit;
 } orion_tile;
 
@@ -131,8 +134,8 @@ typedef struct {
   double (*probabilities)(float *scores, size_t count, float highest);
   // y[k] = exp(x[k] - max) / sum, in fp32 with a sum in double; as `fold`'s columns.
   void (*softmax)(const float *x, float *y, size_t count, size_t stride, size_t columns);
-  // scores = scores * scale + mask; the mask may be NULL.
-  void (*scale_mask)(float *scores, const float *mask, float scale, size_t count);
+  // scores = scores * scale + mask; the mask may be NULL. Returns the maximum, or NaN if there is one.
+  float (*scale_mask)(float *scores, const float *mask, float scale, size_t count);
   // Counts the values of the copy, which may be NULL, that fp16 cannot hold.
   size_t (*adamw)(const orion_adamw_factors *factors, float *weights, const float *gradient,
                   float *first_moment, float *second_moment, uint16_t *copy, size_t count);

@@ -178,11 +178,34 @@ static void run_batch(const orion_linear_args *args, size_t count) {
   orion_run_tasks(tasks, work, linear_task, &batch);
 }
 
-void orion_linear(const orion_linear_args *args) {
-  if (!orion_accelerate_linear(args)) run_batch(args, 1);
+static bool same_columns(const orion_linear_args *a, const orion_linear_args *b) {
+  return a->x == b->x && a->x_row == b->x_row && a->x_column == b->x_column &&
+         a->columns == b->columns && a->inner == b->inner;
 }
+
+// Products of many columns that begin the list; 0 when there are none.
+static size_t run_blocks(const orion_linear_args *args, size_t count) {
+  orion_product products[JOBS_MAX];
+  size_t found = 0;
+  for (; found < orion_min(count, JOBS_MAX) && same_columns(args, args + found); found++) {
+    products[found] = linear_product(&args[found]);
+    if (!orion_linear_fits_blocks(&products[found])) break;
+  }
+  if (found > 0) orion_linear_blocks(products, found);
+  return found;
+}
+
+void orion_linear(const orion_linear_args *args) { orion_linears(args, 1); }
 
 void orion_linears(const orion_linear_args *args, size_t count) {
   for (; count > 0 && orion_accelerate_linear(args); count--) args++;
-  for (size_t i = 0; i < count; i += JOBS_MAX) run_batch(args + i, orion_min(JOBS_MAX, count - i));
+  while (count > 0) {
+    size_t done = run_blocks(args, count);
+    if (done == 0) {
+      done = orion_min(JOBS_MAX, count);
+      run_batch(args, done);
+    }
+    args += done;
+    count -= done;
+  }
 }

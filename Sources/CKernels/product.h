@@ -55,6 +55,9 @@ static inline size_t orion_group_width(size_t channels, size_t panel) {
 // Whether orion_product_blocks takes it, which then computes the whole product on the pool.
 bool orion_product_fits_blocks(const orion_product *product);
 void orion_product_blocks(const orion_product *product);
+// The same of packed weights, for some products of the same x.
+bool orion_linear_fits_blocks(const orion_product *product);
+void orion_linear_blocks(const orion_product *products, size_t count);
 // Whether a task of its own may take it, or some of its columns, whose number is the second's result
 // when `products` of this shape will run together.
 bool orion_product_fits_task(const orion_product *product);

@@ -40,7 +40,11 @@ INLINE panel16 panel_weights(const orion_tile_weights type, const char *weights)
 INLINE panel16 panel_fma(panel16 weights, float x, panel16 sum) {
   return (panel16){fma16(weights.all, all16(x), sum.all)};
 }
+INLINE panel16 panel_scale(panel16 sum, float scale, float bias) {
+  return (panel16){sum.all * all16(scale) + all16(bias)};
+}
 INLINE panel16 panel_finish(panel16 sum, orion_rounding rounding, float limit) {
+  if (rounding == ORION_ROUND_NONE) return sum;
   const float16 rounded = round_half16(sum.all);
   return (panel16){rounding == ORION_ROUND_F16 ? rounded : overflow16(rounded, limit)};
 }
@@ -68,6 +72,9 @@ INLINE panel16 panel_weights(const orion_tile_weights type, const char *weights)
 INLINE panel16 panel_fma(panel16 weights, float x, panel16 sum) {
   const float8 value = all8(x);
   return (panel16){fma8(weights.low, value, sum.low), fma8(weights.high, value, sum.high)};
+}
+INLINE panel16 panel_scale(panel16 sum, float scale, float bias) {
+  return (panel16){sum.low * scale + bias, sum.high * scale + bias};
 }
 INLINE panel16 panel_finish(panel16 sum, orion_rounding rounding, float limit) {
   return (panel16){finish8(sum.low, rounding, limit), finish8(sum.high, rounding, limit)};
@@ -167,12 +174,15 @@ static void tile_half_strided(const orion_tile *tile) { TILE_SHAPES(TILE_F16, fa
 static void tile_bytes_dense(const orion_tile *tile) { TILE_SHAPES(TILE_I8, true) }
 static void tile_bytes_strided(const orion_tile *tile) { TILE_SHAPES(TILE_I8, false) }
 
-// Apart from the tile, whose sums then keep all registers.
-static __attribute__((noinline)) void round_tile(const orion_tile *tile) {
-  for (size_t p = 0; p < tile->panels; p++) {
-    for (size_t s = 0; s < tile->columns; s++) {
+// Apart from the tile, whose sums then keep all registers. A sum of -0 stays -0 without a bias.
+static __attribute__((noinline)) void finish_tile(const orion_tile *tile) {
+  for (size_t s = 0; s < tile->columns; s++) {
+    const float scale = tile->scales == NULL ? 1 : tile->scales[s];
+    const float bias = tile->bias == NULL ? -0.f : tile->bias[s];
+    for (size_t p = 0; p < tile->panels; p++) {
       float *sums = tile->sums + p * tile->sums_panel + s * tile->sums_column;
-      panel_store(sums, panel_finish(panel_load(sums), tile->rounding, tile->mac_limit));
+      const panel16 sum = panel_scale(panel_load(sums), scale, bias);
+      panel_store(sums, panel_finish(sum, tile->rounding, tile->mac_limit));
     }
   }
 }
@@ -187,7 +197,8 @@ static void tile_of_type(const orion_tile *tile) {
 }
 static void tile_any(const orion_tile *tile) {
   tile_of_type(tile);
-  if (tile->rounding != ORION_ROUND_NONE) round_tile(tile);
+  const bool plain = tile->scales == NULL && tile->bias == NULL;
+  if (!plain || tile->rounding != ORION_ROUND_NONE) finish_tile(tile);
 }
 
 static void widen_panels(const void *source, orion_tile_weights type, size_t panels,

@@ -114,14 +114,15 @@ extension Kernels {
 
     @Test func columnsDoNotDependOnTheirNumber() {
       var random = Random(2)
-      let outputs = 77
-      let inner = 1100
-      let columns = 250
-      var linear = Linear(outputs, inner, columns, bias: true, random: &random)
-      for kind in [ORION_PACKED_F32, ORION_PACKED_F16] {
+      // Neighbouring columns of a whole number of panels are taken as panels, some terms at a time.
+      let shapes = [(77, 1100, 250), (77, 1100, 256), (5, 8200, 128)]
+      for ((outputs, inner, columns), kind) in shapes.flatMap({
+        [($0, ORION_PACKED_F32), ($0, ORION_PACKED_F16)]
+      }) {
+        var linear = Linear(outputs, inner, columns, bias: true, random: &random)
         linear.kind = kind
         let all = linear.run()
-        for column in [0, 1, 119, 120, 249] {
+        for column in [0, 1, 119, 120, columns - 1] {
           var one = Linear(outputs, inner, 1, bias: false, random: &random)
           one = linear.only(column, like: one)
           let expected = (0..<outputs).map { all[$0 * columns + column] }
@@ -132,7 +133,7 @@ extension Kernels {
 
     @Test func threadsDoNotChangeBits() {
       var random = Random(3)
-      for columns in [1, 4, 33, 130] {
+      for columns in [1, 4, 33, 130, 192] {
         let linear = Linear(300, 700, columns, bias: false, random: &random)
         var results: [[Float]] = []
         withThreads { _ in results.append(linear.run()) }
@@ -142,7 +143,7 @@ extension Kernels {
 
     @Test func resultsKeepTheirPlaceInWiderRows() {
       var random = Random(4)
-      for columns in [1, 5, 8, 31] {
+      for columns in [1, 5, 8, 31, 64] {
         var linear = Linear(35, 20, columns, bias: true, random: &random)
         let expected = linear.expected()
         linear.yRow = columns + 5
@@ -154,15 +155,17 @@ extension Kernels {
 
     @Test func roundsToHalfAndOverflows() {
       var random = Random(5)
-      var linear = Linear(40, 64, 9, bias: true, random: &random)
-      withEachTable { table in
-        linear.rounding = ORION_ROUND_F16
-        #expect(firstDifference(linear.run(), linear.expected()) == nil, "\(table)")
-        linear.rounding = ORION_ROUND_F16_MAC
-        linear.macLimit = 2
-        let result = linear.run()
-        #expect(firstDifference(result, linear.expected()) == nil, "\(table)")
-        #expect(result.contains(.infinity) && result.contains(-.infinity))
+      for columns in [9, 64] {
+        var linear = Linear(40, 64, columns, bias: true, random: &random)
+        withEachTable { table in
+          linear.rounding = ORION_ROUND_F16
+          #expect(firstDifference(linear.run(), linear.expected()) == nil, "\(table)")
+          linear.rounding = ORION_ROUND_F16_MAC
+          linear.macLimit = 2
+          let result = linear.run()
+          #expect(firstDifference(result, linear.expected()) == nil, "\(table)")
+          #expect(result.contains(.infinity) && result.contains(-.infinity))
+        }
       }
     }
 

@@ -79,7 +79,11 @@ static void record_tile(const orion_kernels *kernels, orion_tile tile, mixture m
   tile.x = guarded_floats(mix, tile.terms == 0 ? 0 : (tile.terms - 1) * tile.x_term + last + 1, seed + 1);
   tile.sums_column = dense ? PANEL : PANEL + 5;
   tile.sums_panel = tile.columns * tile.sums_column;
-  if (tile.type == TILE_F32) tile.rounding = (orion_rounding)(seed % 3);
+  if (tile.type == TILE_F32) {
+    tile.rounding = (orion_rounding)(seed % 3);
+    tile.scales = seed % 5 == 0 ? guarded_floats(TAME, tile.columns, seed + 3) : NULL;
+    tile.bias = seed % 4 < 2 ? guarded_floats(TAME, tile.columns, seed + 4) : NULL;
+  }
   tile.mac_limit = 2;
   const size_t sums = tile.panels * tile.sums_panel;
   tile.sums = guarded_floats(TAME, sums, seed + 2);
