@@ -1,11 +1,10 @@
-// What attention.c and attention_pack.c share: the job, and keys and values as operands of
-// products.
+// What attention's files share: the job, a task's rows, and keys and values as operands of products.
 #ifndef ORION_ATTENTION_H
 #define ORION_ATTENTION_H
 
 #include "product.h"
 
-enum { SEGMENTS_MAX = 4 };
+enum { SEGMENTS_MAX = 4, ROWS_MAX = 48 };
 
 typedef struct {
   const orion_attention_args *args;
@@ -18,7 +17,24 @@ typedef struct {
   // Panels of the keys and values of each segment, group after group, or NULL when they are used
   // where they are.
   float *keys[SEGMENTS_MAX], *values[SEGMENTS_MAX];
+  _Atomic size_t *ends;  // of each block: one more than the positions of the last segment that it sees, or 0
 } orion_attention_job;
+
+// The rows (a query of a head) of one task and its memory.
+typedef struct {
+  size_t group;
+  size_t first, count;
+  float *queries;             // [key_features][count]
+  float *scores;              // [count][score_step]
+  size_t seen[SEGMENTS_MAX];  // positions of each segment up to the last that a row may see
+  float tops[ROWS_MAX];       // the highest score of each row
+  double sums[ROWS_MAX];      // of its probabilities
+} orion_attention_rows;
+
+// Fills scores, seen and tops.
+void orion_attention_score(const orion_attention_job *job, orion_attention_rows *rows);
+// Makes probabilities of the scores, and their sums.
+void orion_attention_weigh(const orion_attention_job *job, orion_attention_rows *rows);
 
 // Packs keys and values once for all tasks, if they fit in a modest amount of memory.
 void orion_attention_pack(orion_attention_job *job);

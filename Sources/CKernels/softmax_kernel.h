@@ -11,11 +11,13 @@ INLINE float highest_of8(float8 x) {
 }
 
 // Lanes beyond the end become -infinity, whose exponential is 0.
-INLINE float8 load_scores8(const float *scores, size_t count) {
-  if (count >= 8) return load8(scores);
-  const float8 lowest = all8(-__builtin_inff());
+INLINE float8 lowest_beyond8(float8 value, size_t count) {
+  if (count >= 8) return value;
   const int8 lane = {0, 1, 2, 3, 4, 5, 6, 7};
-  return select8(lane < (int32_t)count, load_part8(scores, count), lowest);
+  return select8(lane < (int32_t)count, value, all8(-__builtin_inff()));
+}
+INLINE float8 load_scores8(const float *scores, size_t count) {
+  return lowest_beyond8(load_part8(scores, count), count);
 }
 
 static float row_highest(const float *x, size_t count) {
@@ -54,16 +56,27 @@ static double probabilities_row(float *scores, size_t count, float top) {
   return sum_of4(sum.low + sum.high);
 }
 
-static void scale_mask_row(float *scores, const float *mask, float scale, size_t count) {
+// What it returns is -infinity beyond the end.
+INLINE float8 scale_mask8(float *scores, const float *mask, float scale, size_t count) {
+  float8 value = load_part8(scores, count) * scale;
+  if (mask != NULL) value += load_part8(mask, count);
+  store_part8(scores, value, count);
+  return lowest_beyond8(value, count);
+}
+
+static float scale_mask_row(float *scores, const float *mask, float scale, size_t count) {
+  float8 highest = all8(-__builtin_inff()), other = highest;
   size_t i = 0;
-  for (; i + 8 <= count; i += 8) {
-    const float8 value = load8(scores + i) * scale;
-    store8(scores + i, mask == NULL ? value : value + load8(mask + i));
+  for (; i + 16 <= count; i += 16) {
+    const float *added = mask == NULL ? NULL : mask + i;
+    highest = max8(scale_mask8(scores + i, added, scale, 8), highest);
+    other = max8(scale_mask8(scores + i + 8, added == NULL ? NULL : added + 8, scale, 8), other);
   }
-  for (; i < count; i++) {
-    const float value = scores[i] * scale;
-    scores[i] = mask == NULL ? value : value + mask[i];
+  for (; i < count; i += 8) {
+    const float *added = mask == NULL ? NULL : mask + i;
+    highest = max8(scale_mask8(scores + i, added, scale, orion_min(8, count - i)), highest);
   }
+  return highest_of8(max8(highest, other));
 }
 
 static void softmax_row(const float *x, float *y, size_t count) {

@@ -133,7 +133,9 @@ void case_scale_mask(const orion_kernels *kernels, recorder *out) {
   for (size_t i = 0; i < COUNT_OF(counts) * 2; i++) {
     const size_t count = counts[i / 2];
     float *scores = guarded_floats(WILD, count, i);
-    kernels->scale_mask(scores, i % 2 ? guarded_floats(WILD, count, i + 1) : NULL, 0.125f, count);
+    const float *mask = i % 2 ? guarded_floats(WILD, count, i + 1) : NULL;
+    const float highest = kernels->scale_mask(scores, mask, i % 3 == 0 ? -0.125f : 0.125f, count);
+    record(out, FLOATS, &highest, 1, "highest of %zu scores, mask %zu", count, i % 2);
     record(out, FLOATS, scores, count, "%zu scores, mask %zu", count, i % 2);
   }
 }
