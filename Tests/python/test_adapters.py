@@ -161,16 +161,28 @@ def lie(folder: Path) -> None:
 
 FIRST = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
 OTHER = "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"
-# what is done to a good adapter: what its error says
-DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+# what is done to a good adapter: what its error says; first to its configuration
+FIELDS: dict[str, tuple[Callable[[Path], None], str]] = {
     "no config": (lambda folder: (folder / adapter.CONFIG).unlink(), adapter.CONFIG),
-    "no tensors": (lambda folder: (folder / adapter.TENSORS).unlink(), adapter.TENSORS),
     "config no JSON": (lambda folder: (folder / adapter.CONFIG).write_text("{"), "not JSON"),
     "another kind": (rewrite(lambda c: c.update(peft_type="IA3")), "IA3"),
     "dora": (rewrite(lambda c: c.update(use_dora=True)), "use_dora"),
     "patterns": (rewrite(lambda c: c.update(rank_pattern={"q_proj": 2})), "rank_pattern"),
+    "weights moved into it": (
+        rewrite(lambda c: c.update(init_lora_weights="pissa_niter_4")),
+        "init_lora_weights",
+    ),
+    "of some tokens alone": (
+        rewrite(lambda c: c.update(alora_invocation_tokens=[7])),
+        "alora_invocation_tokens",
+    ),
+    "a field of later days": (rewrite(lambda c: c.update(use_new=True)), "use_new"),
     "no rank": (rewrite(lambda c: c.update(r=0)), "r"),
     "no alpha": (rewrite(lambda c: c.pop("lora_alpha")), "lora_alpha"),
+}
+DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    **FIELDS,
+    "no tensors": (lambda folder: (folder / adapter.TENSORS).unlink(), adapter.TENSORS),
     "cut": (cut, adapter.TENSORS),
     "header too long": (lie, adapter.TENSORS),
     "one matrix": (set_tensors(lambda t: t.pop(FIRST)), "lora_"),
@@ -197,6 +209,40 @@ def test_a_bad_adapter_is_refused_and_changes_nothing(
         model.open_adapter("bad", folder)
     assert "bad" not in model.session.facts["adapters"]
     assert model.generate("One day", 5).new_ids
+
+
+@pytest.mark.parametrize("damage", FIELDS)
+def test_both_readers_refuse_the_same_fields(
+    paths: dict[str, Path], tmp_path: Path, damage: str
+) -> None:
+    """The command line reads an adapter in Python first, to know the room that it needs."""
+    folder = tmp_path / "adapter"
+    shutil.copytree(paths["red"], folder)
+    spoil, said = FIELDS[damage]
+    spoil(folder)
+    with pytest.raises(OrionError, match=said):
+        adapter.read(folder)
+
+
+def test_fields_that_say_nothing_are_taken(
+    model: Model, paths: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "adapter"
+    shutil.copytree(paths["red"], folder)
+    rewrite(
+        lambda c: c.update(
+            init_lora_weights="gaussian",
+            peft_version="0.21.2",
+            alora_invocation_tokens=None,
+            use_qalora=False,
+            qalora_group_size=16,
+            megatron_core="megatron.core",
+            later={},
+        )
+    )(folder)
+    assert adapter.read(folder).matrices
+    model.open_adapter("sound", folder)
+    model.close_adapter("sound")
 
 
 def test_a_bundle_without_room_takes_no_adapter(stories: Path, paths: dict[str, Path]) -> None:

@@ -5,11 +5,24 @@ struct AdapterFile: Sendable {
   static let tensorsName = "adapter_model.safetensors"
   /// Part of every tensor's name, before the module's.
   private static let prefix = "base_model.model."
-  /// Fields that change the numbers, with the values that are carried out.
-  private static let fixed: [(name: String, value: JSONValue)] = [
-    ("use_dora", .bool(false)), ("bias", .string("none")), ("rank_pattern", .object([])),
-    ("alpha_pattern", .object([])), ("modules_to_save", .array([])), ("lora_bias", .bool(false)),
+  /// Fields that change the numbers, with the values that are carried out. A and B that began in other ways hold a
+  /// part of the model's own weights.
+  private static let fixed: [String: [JSONValue]] = [
+    "init_lora_weights": [true, false, "gaussian", "orthogonal", "eva"], "use_dora": [false],
+    "bias": ["none"], "rank_pattern": [[:]], "alpha_pattern": [[:]], "modules_to_save": [[]],
+    "lora_bias": [false],
   ]
+  /// Fields that are read here, or that the tensors speak for, or that say how it was trained.
+  private static let harmless: Set<String> = [
+    "peft_type", "r", "lora_alpha", "use_rslora", "lora_dropout", "base_model_name_or_path",
+    "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern",
+    "auto_mapping", "peft_version", "revision", "task_type", "inference_mode",
+    "fan_in_fan_out", "megatron_config", "megatron_core", "runtime_config",
+    "loftq_config", "eva_config", "corda_config", "lora_ga_config", "velora_config",
+    "qalora_group_size", "ensure_weight_tying",
+  ]
+  /// Values that ask for nothing.
+  private static let nothing: [JSONValue] = [nil, false, 0, "", [], [:]]
 
   /// What is added to one linear layer: `b` x `a`, the scale in `b`.
   struct Pair: Sendable {
@@ -112,13 +125,25 @@ struct AdapterFile: Sendable {
     let config = ManifestField(root, file: path, remedy: "Export the adapter again")
     let kind = try config.required("peft_type")
     guard try kind.string() == "LORA" else { throw kind.fault(expected: "\"LORA\"") }
-    for (name, value) in fixed {
-      guard let field = try config.optional(name), field.value != value else { continue }
-      throw field.fault(expected: "\(value.text), the one value that is carried out")
-    }
+    try refuseUnknown(config)
     let rank = Double(try config.required("r").integer(1...Manifest.countMax))
     let alpha = try config.required("lora_alpha").number()
     let rooted = try config.optional("use_rslora")?.value == .bool(true)
     return Float(alpha / (rooted ? rank.squareRoot() : rank))
+  }
+
+  /// Names the first field that would change the numbers and is not carried out.
+  private static func refuseUnknown(_ config: ManifestField) throws(OrionError) {
+    guard case .object(let members) = config.value else { return }
+    for member in members where !nothing.contains(member.value) && !harmless.contains(member.name) {
+      guard let field = try config.optional(member.name) else { continue }
+      guard let values = fixed[member.name] else {
+        throw field.fault(
+          expected: "none, since nothing is known of it here and what it changes would be missing")
+      }
+      guard !values.contains(member.value) else { continue }
+      let expected = values.map(\.text).joined(separator: " or ")
+      throw field.fault(expected: "\(expected), which is carried out")
+    }
   }
 }

@@ -22,15 +22,30 @@ from . import safetensors
 CONFIG = "adapter_config.json"
 TENSORS = "adapter_model.safetensors"
 PREFIX = "base_model.model."
+# Ways in which A and B began that leave the model's own weights alone; others move a part of the
+# weights into A and B, so that the adapter is not one of the checkpoint.
+BEGINNINGS = (True, False, "gaussian", "orthogonal", "eva")
 # Fields that change the numbers, with the values that are carried out; null and none are as good.
-FIXED: dict[str, Any] = {
-    "use_dora": False,
-    "bias": "none",
-    "rank_pattern": {},
-    "alpha_pattern": {},
-    "modules_to_save": [],
-    "lora_bias": False,
+FIXED: dict[str, tuple[Any, ...]] = {
+    "init_lora_weights": BEGINNINGS,
+    "use_dora": (False,),
+    "bias": ("none",),
+    "rank_pattern": ({},),
+    "alpha_pattern": ({},),
+    "modules_to_save": ([],),
+    "lora_bias": (False,),
 }
+# Fields that are read here, or that the tensors speak for, or that say how it was trained.
+HARMLESS = frozenset(
+    (
+        *("peft_type", "r", "lora_alpha", "use_rslora", "lora_dropout", "base_model_name_or_path"),
+        *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
+        *("auto_mapping", "peft_version", "revision", "task_type", "inference_mode"),
+        *("fan_in_fan_out", "megatron_config", "megatron_core", "runtime_config"),
+        *("loftq_config", "eva_config", "corda_config", "lora_ga_config", "velora_config"),
+        *("qalora_group_size", "ensure_weight_tying"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -105,10 +120,18 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         kind = config.get("peft_type") if isinstance(config, dict) else config
         raise OrionError(f"{path}: peft_type is {kind!r}; expected 'LORA'")
-    for name, expected in FIXED.items():
-        value = config.get(name)
-        if value and value != expected:
-            raise OrionError(f"{path}: {name} is {value!r}; only {expected!r} is carried out")
+    for name, value in config.items():
+        if not value or name in HARMLESS:
+            continue
+        if name not in FIXED:
+            raise OrionError(
+                f"{path}: {name} is {value!r}, of which nothing is known here, so what it changes"
+                " would be missing; merge the adapter with PEFT, or remove the field if it changes"
+                " nothing"
+            )
+        if value not in FIXED[name]:
+            expected = " or ".join(map(repr, FIXED[name]))
+            raise OrionError(f"{path}: {name} is {value!r}; only {expected} is carried out")
     rank, alpha = config.get("r"), config.get("lora_alpha")
     if not isinstance(rank, int) or rank < 1:
         raise OrionError(f"{path}: r is {rank!r}; expected the rank, 1 or more")
