@@ -175,6 +175,8 @@ def test_a_cache_that_cannot_be_written_is_named(
         (("--seed", -1), "seed"),
         (("--seed", 1 << 64), "seed"),
         (("--colour", "red"), "--colour"),
+        (("--cache-dir", ""), "expected a path, got an empty text"),
+        (("--model", ""), "expected a path, got an empty text"),
     ],
 )
 def test_an_argument_out_of_range_is_named(
@@ -227,6 +229,48 @@ def test_an_output_that_cannot_be_written_is_named(
         done = orion("compile", "--model", model, "--device", "cpu", "-o", output)
         assert_refused(done, code, str(output))
     assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("compile", "-o", "{new}"), "is a bundle"),
+        (("train", "--data", "{data}", "-o", "{new}"), "is a bundle"),
+        (("export", "--format", "safetensors", "-o", "{new}"), "is a bundle"),
+    ],
+)
+def test_a_bundle_is_no_checkpoint(
+    orion: Orion, model: Path, tmp_path: Path, command: tuple[str, ...], said: str
+) -> None:
+    bundle, data = tmp_path / "bundle", tmp_path / "data"
+    assert orion("compile", "--model", model, "--device", "cpu", "-o", bundle).code == 0
+    data.mkdir()
+    (data / "train.txt").write_text("once upon a time")
+    name, *rest = (each.format(new=tmp_path / "new", data=data) for each in command)
+    assert_refused(orion(name, "--model", bundle, *rest, "--device", "cpu"), 2, said, str(bundle))
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("compile", "--adapter-targets", "q_proj"), "--adapter-rank"),
+        (("compile", "--layers-per-program", "0"), "whole number of 1 or more"),
+        (("export", "--format", "safetensors", "--adapter-rank", "4"), "of bundles alone"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    orion: Orion, model: Path, tmp_path: Path, command: tuple[str, ...], said: str
+) -> None:
+    place = ("--model", model, "--device", "cpu", "-o", tmp_path / "new")
+    assert_refused(orion(*command, *place), 2, said)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_that_is_not_there_does_not_resume(orion: Orion, tmp_path: Path) -> None:
+    done = orion("train", "--resume", "-o", tmp_path / "none")
+    assert_refused(done, 1, str(tmp_path / "none"), "expected a run with checkpoints")
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_damaged_bundle_is_named(orion: Orion, model: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What scripts/bench says: rows, shares and ratios, baselines; no speed is tested."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -8,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from orion.bench import command, model_peers
-from orion.bench.arguments import CASES
+from orion.bench.arguments import CASES, add_arguments
 from orion.bench.commands import run_python
 from orion.bench.machine import Limits, measure_limits
 from orion.bench.model_shapes import MODELS
 from orion.bench.peer import WORKERS, Worker
-from orion.bench.rows import compare, interleaved, make_row, save
+from orion.bench.rows import compare, interleaved, make_row, read_baseline, save
 from orion.bench.train_case import PEERS, measured
-from orion.errors import OrionError
+from orion.errors import OrionError, UsageError
 
 
 def test_limits_are_measured() -> None:
@@ -61,17 +62,17 @@ def test_a_baseline_warns_past_fifteen_percent(tmp_path: Path) -> None:
     assert {row["case"] for row in json.loads(path.read_text())} == {"rate", "time"}
     near = [make_row("rate", [90], "x"), make_row("time", [1.1], "s", less_is_better=True)]
     far = [make_row("rate", [80], "x"), make_row("time", [1.2], "s", less_is_better=True)]
-    assert compare([*near, make_row("new", [1], "x")], path) == []
-    assert [line.split(":")[0] for line in compare(far, path)] == ["rate", "time"]
+    assert compare([*near, make_row("new", [1], "x")], read_baseline(path)) == []
+    assert [line.split(":")[0] for line in compare(far, read_baseline(path))] == ["rate", "time"]
 
 
 def test_a_baseline_that_is_none_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "nothing.json"
     with pytest.raises(OrionError, match="no baseline"):
-        compare([], path)
+        read_baseline(path)
     path.write_text("{}x")
     with pytest.raises(OrionError, match="--save-baseline"):
-        compare([], path)
+        read_baseline(path)
 
 
 def test_an_unknown_peer_is_refused_by_name() -> None:
@@ -81,7 +82,7 @@ def test_an_unknown_peer_is_refused_by_name() -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "no peer 'nobody'" in done.stderr and done.stdout == ""
 
 
@@ -130,11 +131,30 @@ def test_bytes_of_a_model_are_those_of_its_matrices() -> None:
     assert gpt2.prefill_flops(1) == 2 * gpt2.matrix_values
 
 
-@pytest.mark.parametrize("case", ["decode", "prefill", "compile", "startup"])
+@pytest.mark.parametrize("case", CASES)
 def test_every_case_refuses_an_unknown_peer(case: str) -> None:
-    rows = command.CASES[case](Limits(2, "c", 200, 40, 30), 1, "nobody")
-    with pytest.raises(OrionError, match="no peer 'nobody'"):
-        next(rows)
+    with pytest.raises(UsageError, match=f"{case}: no peer 'nobody' is known"):
+        command.check_peer(case, "nobody")
+    command.check_peer(case, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--repeats", "0"), "--repeats is 1 or more"),
+        (("--compare", "absent.json"), "absent.json: no baseline"),
+        (("--save-baseline", "absent/new.json"), "there is no directory absent"),
+    ],
+)
+def test_what_cannot_end_well_is_not_begun(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+) -> None:
+    """Measuring takes minutes."""
+    monkeypatch.setattr(command, "measured", lambda _options: pytest.fail("measured"))
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    with pytest.raises(OrionError, match=said):
+        command.run(parser.parse_args(["startup", *arguments]))
 
 
 def test_every_peer_of_models_has_a_script() -> None:

@@ -15,10 +15,10 @@ from profiles_for_tests import CPU, M4, NARROW, storing
 from orion import models, tokenizer, weights
 from orion.compile import bundle
 from orion.compile.buckets import steps
-from orion.compile.files import sha256
 from orion.compile.grouping import layer_bytes, layers_that_fit
 from orion.compile.manifest import role_json
 from orion.errors import OrionError, UsageError
+from orion.files import sha256
 from orion.mil import BlobReader
 from orion.passes import run_passes
 from orion.weights import tiny

@@ -222,6 +222,20 @@ def test_bad_directories(tmp_path: Path, text: Path) -> None:
     (tmp_path / "nothing").write_bytes(b"")
     with pytest.raises(OrionError, match="holds 0 tokens"):
         make_data([tmp_path / "nothing"], tmp_path / "new")
+    with pytest.raises(OrionError, match="cannot be read"):
+        make_data([tmp_path / "absent"], tmp_path / "new")
+    assert not (tmp_path / "new").exists(), "a half-written directory would be in the way"
+    assert make_data([text], tmp_path / "new").train
+
+
+def test_a_line_that_is_no_text_is_counted(stories: Path, tmp_path: Path) -> None:
+    place = jsonl(tmp_path / "d", {"text": "a b c"})
+    with (place / "train.jsonl").open("ab") as file:
+        file.write(b'\n{"text": "\xff"}\n')
+    words = tokenizer.load(stories)
+    line = (place / "train.jsonl").read_bytes().split(b"\xff")[0].count(b"\n") + 1
+    with pytest.raises(OrionError, match=rf"train\.jsonl:{line}: is no UTF-8 text"):
+        open_data(place, 8, 512, words)
 
 
 def test_stories_repeat_and_hold_together(tmp_path: Path) -> None:

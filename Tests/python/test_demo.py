@@ -39,7 +39,7 @@ def test_the_demo_trains_resumes_adapts_and_tells(tmp_path: Path) -> None:
 def test_a_demo_needs_an_empty_place_and_some_steps(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="2 or more"):
         list(module.demo(tmp_path, "cpu", 1))
-    (tmp_path / "stories").mkdir()
-    (tmp_path / "stories" / "mine.txt").write_text("keep")
+    (tmp_path / "config.json").write_text("mine")
     with pytest.raises(UsageError, match="is not empty"):
         list(module.demo(tmp_path, "cpu"))
+    assert (tmp_path / "config.json").read_text() == "mine"

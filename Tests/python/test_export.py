@@ -99,7 +99,7 @@ def test_the_command_writes_safetensors(tmp_path: Path, orion: Orion) -> None:
     assert again.code == 2 and "is not empty" in again.err
     odd = orion("export", "--model", model, "-o", tmp_path / "x", "--format", "safetensors",
                 "--weights", "int8")  # fmt: skip
-    assert odd.code == 2 and "are of bundles" in odd.err
+    assert odd.code == 2 and "of bundles alone" in odd.err
 
 
 def test_a_bundle_is_no_checkpoint(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import orion as package
+from orion.compile import read_source
 from orion.data.tokens import TokenWriter
 from orion.errors import OrionError, UsageError
 from orion.train import Lora, Settings, Trainer, finish
@@ -36,6 +37,16 @@ def trainer(model: Path, data: Path, output: Path | None, **options: Any) -> Tra
 
 def losses(run: Trainer) -> list[float]:
     return [line["loss"] for line in run.steps()]
+
+
+def test_layers_that_the_model_lacks_are_refused(data: Path) -> None:
+    source = read_source(data / "golden" / "llama-tiny-gqa")
+    with pytest.raises(UsageError, match="--num-layers 4: the model has 3 layers"):
+        Lora(num_layers=4).adapters(source.family, source.config)
+    with pytest.raises(UsageError, match=r"-1 \(all\), or 1 or more, not 0"):
+        Lora(num_layers=0)
+    last = Lora(num_layers=1).adapters(source.family, source.config)
+    assert last.layers == (2,)
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -1,12 +1,15 @@
 """`orion reduce`: rules, errors and wrong numbers survive while the program shrinks."""
 
 import json
+from argparse import Namespace
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from orion.cli.commands.reduce import choose_judge
 from orion.diagnose.failure import Error, Numbers, Rules
 from orion.diagnose.reduce import reduce
 from orion.errors import OrionError
@@ -74,6 +77,23 @@ def test_what_does_not_fail_is_refused(orion: Orion, tmp_path: Path) -> None:
     assert done.code == 1
     assert "does not fail" in done.err
     assert orion("reduce", path, "--compare", "cpu").code == 2
+
+
+def test_a_misspelt_rule_is_none_that_is_kept(orion: Orion, tmp_path: Path) -> None:
+    path = tmp_path / "good.mil"
+    path.write_text(chain(3, {}))
+    done = orion("reduce", path, "--rule", "minimum-surfaces")
+    assert (done.code, done.out) == (2, "")
+    assert "minimum-surfaces" in done.err and "minimum-surface," in done.err
+
+
+def test_rules_are_those_of_the_devices_profile() -> None:
+    asked = Namespace(
+        device="sim:m1-macos15", profile=None, cache_dir=None, rule=["dialect"], compare=None,
+        weights=None, path=Path("x.mil"), function="main", seed=0, tolerance=0.01,
+    )  # fmt: skip
+    with ExitStack() as stack:
+        assert choose_judge(asked, stack)[1] == "m1-macos15"
 
 
 def test_a_fault_of_the_judge_comes_out() -> None:

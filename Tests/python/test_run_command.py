@@ -111,6 +111,11 @@ def test_the_first_result_that_differs_is_named(orion: Orion, program: Path) -> 
         (("--input", "x.npy"), "x.npy"),
         (("--function", "other"), "other"),
         (("--output", "out.txt"), ".npz"),
+        (("--output", "none/out.npz"), "there is no directory none"),
+        (("--seed", "-1"), "whole number of 0 or more"),
+        (("--compare", "sim", "--tolerance", "nan"), "number of 0 or more"),
+        (("--tolerance", "-1"), "number of 0 or more"),
+        (("--dump", "/dev/null"), "/dev/null"),
     ],
 )
 def test_wrong_use_is_told(

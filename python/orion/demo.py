@@ -17,6 +17,7 @@ from typing import Any
 from .data import bigram_loss, make_stories, story
 from .data.tokens import read
 from .errors import OrionError, UsageError
+from .files import check_new
 from .generate import load
 from .runtime import Device
 from .train import Lora, Settings, Trainer, finish
@@ -106,6 +107,8 @@ def demo(
     if iters < 2:
         raise UsageError(f"--iters is 2 or more, not {iters}.")
     place, found = Path(directory), report if report is not None else Report()
+    check_new(place)
+    place.mkdir(parents=True, exist_ok=True)
     yield f"orion data --stories {STORIES} --vocabulary {VOCABULARY} -o {place / 'stories'}"
     made = make_stories(place / "stories", count=STORIES, vocabulary=VOCABULARY)
     yield f"  {made.train:,} tokens to train on, {made.valid:,} held out"

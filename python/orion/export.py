@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .compile.driver import Source, read_source
-from .compile.files import new_directory
-from .compile.names import MANIFEST
-from .errors import UsageError
+from .files import check_new, new_directory
 from .weights import LazyTensor, locate, safetensors
 
 CONFIG = "config.json"
@@ -49,9 +47,7 @@ def export_checkpoint(
     wrong with the model; UsageError, with the directory.
     """
     target = Path(directory)
-    refuse_bundle(Path(model_path))
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError(f"{target}: is not empty; name an empty or a new directory")
+    check_new(target)
     source = read_source(locate(model_path))
     tensors = change(source)
     with new_directory(target) as new:
@@ -77,11 +73,3 @@ def config_of(source: Source) -> dict[str, Any]:
         "bos_token_id": words.begin,
         "eos_token_id": list(words.ends) or None,
     }
-
-
-def refuse_bundle(path: Path) -> None:
-    if (path / MANIFEST).is_file():
-        raise UsageError(
-            f"{path}: is a bundle, which holds programs and no checkpoint; name the checkpoint that"
-            " it was made of, or copy the directory"
-        )

@@ -1,4 +1,4 @@
-"""Directories that appear whole or not at all, and locks between processes; knows no bundle."""
+"""Files and directories that appear whole or not at all, and locks between processes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import OrionError
+from .errors import OrionError, UsageError
 
 # Attempts to take a name that other processes take at the same time.
 RENAMES_MAX = 20
+# Permissions of a file that was not there.
+NEW_FILE = 0o644
 
 
 @contextmanager
@@ -41,6 +43,45 @@ def new_directory(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def write_file(target: Path, content: bytes) -> None:
+    """The whole content or what was there, whatever happens; a file keeps its permissions.
+
+    What is no file, a terminal or a pipe, is written to as it is.
+    """
+    with explained(target):
+        if target.exists() and not target.is_file():
+            target.write_bytes(content)
+            return
+        place = target.resolve()
+        descriptor, name = tempfile.mkstemp(prefix=f".{place.name}.new-", dir=place.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(place.stat().st_mode & 0o7777 if place.exists() else NEW_FILE)
+            temporary.replace(place)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def check_writable(target: Path) -> None:
+    """Before work is done whose result goes to the file `target`. OrionError names it."""
+    with explained(target):
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not target.absolute().parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, f"there is no directory {target.parent}")
+
+
+def check_new(target: Path) -> None:
+    """Before a directory is written that must not hold anything else. UsageError names it."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"{target}: is not empty; name an empty or a new directory")
 
 
 def replace_directory(new: Path, target: Path) -> None:

@@ -6,13 +6,16 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict
 
+from ..errors import UsageError
+from ..files import check_writable
 from . import (
     compile_case,
     decode_case,
     kernel_cases,
+    model_peers,
     prefill_case,
     startup_case,
     train_case,
@@ -20,7 +23,7 @@ from . import (
 )
 from .machine import Limits, measure_limits
 from .peer import PYTHON_VARIABLE
-from .rows import Row, compare, save
+from .rows import Row, compare, read_baseline, save
 
 CASES: dict[str, Callable[[Limits, int, str | None], Iterator[Row]]] = {
     "kernels": kernel_cases.run,
@@ -31,21 +34,43 @@ CASES: dict[str, Callable[[Limits, int, str | None], Iterator[Row]]] = {
     "compile": compile_case.run,
     "startup": startup_case.run,
 }
+PEERS: dict[str, Collection[str]] = {
+    **dict.fromkeys(CASES, ()),
+    "kernels": kernel_cases.PEERS,
+    "prefill": model_peers.PEERS,
+    "decode": model_peers.PEERS,
+    "train": train_case.PEERS,
+}
 
 
 def run(options: argparse.Namespace) -> int:
     """0 when all was measured; OrionError names what could not be."""
+    if options.repeats < 1:
+        raise UsageError(f"--repeats is 1 or more, not {options.repeats}.")
+    for case in options.case:
+        check_peer(case, options.peer)
+    baseline = read_baseline(options.compare) if options.compare else {}
+    if options.save_baseline:
+        check_writable(options.save_baseline)
     if options.peer_python:
         os.environ[PYTHON_VARIABLE] = options.peer_python
     rows = measured(options)
     if options.save_baseline:
         save(rows, options.save_baseline)
-    warnings = compare(rows, options.compare) if options.compare else []
+    warnings = compare(rows, baseline)
     if options.json:
         print(json.dumps([asdict(row) for row in rows], indent=1))
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0
+
+
+def check_peer(case: str, peer: str | None) -> None:
+    """UsageError when the case knows no such peer: before anything is measured."""
+    if peer is not None and peer not in PEERS[case]:
+        known = ", ".join(PEERS[case])
+        told = f"known are {known}" if known else "the case runs alone"
+        raise UsageError(f"{case}: no peer {peer!r} is known; {told}")
 
 
 def measured(options: argparse.Namespace) -> list[Row]:
@@ -60,6 +85,6 @@ def measured(options: argparse.Namespace) -> list[Row]:
     for row in limits.rows():
         add(row)
     for case in options.case:
-        for row in CASES[case](limits, max(1, options.repeats), options.peer):
+        for row in CASES[case](limits, options.repeats, options.peer):
             add(row)
     return rows

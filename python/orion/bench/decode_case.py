@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from .machine import READ_LEAST, Limits, measure_limits
-from .model_peers import known_peer, start_model, start_model_peer
+from .model_peers import start_model, start_model_peer
 from .model_shapes import MODELS
 from .rows import Row, interleaved, make_row
 
@@ -27,8 +27,6 @@ CASES = (
 
 
 def run(limits: Limits, repeats: int, peer: str | None) -> Iterator[Row]:
-    if peer is not None:
-        known_peer(peer)
     for model, weights in CASES:
         yield decode(limits, repeats, peer, model, weights)
 

@@ -22,14 +22,8 @@ def start_model(model: str, weights: str) -> Worker:
 
 
 def start_model_peer(peer: str, model: str, weights: str, threads: int) -> Worker:
-    script, types = known_peer(peer)
+    script, types = PEERS[peer]
     if weights not in types:
         raise OrionError(f"peer {peer} runs {', '.join(types)} weights here, not {weights}")
     config = json.dumps(presets.PRESETS[MODELS[model].preset])
     return start_peer(peer, script, config, types[weights], str(threads))
-
-
-def known_peer(peer: str) -> tuple[str, dict[str, str]]:
-    if peer not in PEERS:
-        raise OrionError(f"no peer {peer!r} is known here; {' and '.join(PEERS)} are")
-    return PEERS[peer]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from .machine import FLOPS_LEAST, Limits, measure_limits
-from .model_peers import known_peer, start_model, start_model_peer
+from .model_peers import start_model, start_model_peer
 from .model_shapes import MODELS
 from .rows import Row, interleaved, make_row
 
@@ -24,8 +24,6 @@ CASES = (
 
 
 def run(limits: Limits, repeats: int, peer: str | None) -> Iterator[Row]:
-    if peer is not None:
-        known_peer(peer)
     for model, weights, tokens in CASES:
         if peer == "onnxruntime" and (model, weights) != ("gpt2", "fp32"):
             continue

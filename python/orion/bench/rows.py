@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import OrionError
+from ..files import write_file
 
 # Slower than its baseline by more than this is worth a warning.
 TOLERANCE = 0.15
@@ -96,17 +97,24 @@ def interleaved(
 
 
 def save(rows: Iterable[Row], path: Path) -> None:
-    path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+    text = json.dumps([asdict(row) for row in rows], indent=1) + "\n"
+    write_file(path, text.encode("utf-8"))
 
 
-def compare(rows: Iterable[Row], path: Path) -> list[str]:
-    """A line for every case that is slower than the baseline says by more than TOLERANCE."""
+def read_baseline(path: Path) -> dict[str, float]:
+    """Values by case. OrionError when the file is none that `save` wrote."""
     try:
-        read = {row["case"]: row["value"] for row in json.loads(path.read_text(encoding="utf-8"))}
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return {row["case"]: float(row["value"]) for row in rows}
     except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise OrionError(
-            f"{path}: no baseline ({error}); write one with --save-baseline"
+            f"{path}: no baseline ({reason}); write one with --save-baseline"
         ) from error
+
+
+def compare(rows: Iterable[Row], read: Mapping[str, float]) -> list[str]:
+    """A line for every case that is slower than the baseline says by more than TOLERANCE."""
     warnings = []
     for row in rows:
         before = read.get(row.case)

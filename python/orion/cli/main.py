@@ -18,6 +18,7 @@ FAILED = 1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 done, 1 failed, 2 used wrongly."""
+    _open_streams()
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
@@ -41,9 +42,17 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, OrionError):
         return str(error), error.exit_code
     if isinstance(error, OSError):
-        return f"{error.filename or 'a file'}: {error.strerror or error}.", FAILED
+        place = error.filename or "standard output, or a file"
+        return f"{place}: {error.strerror or error}.", FAILED
     kind = type(error).__name__
     return f"a fault of Orion's own, {kind}: {error}. ORION_DEBUG=1 shows where.", FAILED
+
+
+def _open_streams() -> None:
+    """A caller may have closed them; what is said then goes nowhere, and nothing else breaks."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -10,9 +10,9 @@ from typing import Any
 
 from .. import models, tokenizer, weights
 from ..errors import OrionError
+from ..files import lock, remove_leftovers
 from ..weights import locate
 from ..weights.checkpoint import CONFIG
-from .files import lock, remove_leftovers
 from .identity import Identities
 from .names import FORMAT, MANIFEST, SEAL
 from .options import AdapterRoom, Options

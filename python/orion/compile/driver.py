@@ -16,9 +16,9 @@ from typing import Any
 
 from .. import __version__, models, tokenizer, weights
 from ..errors import OrionError, UsageError
+from ..files import new_directory, sha256
 from ..mil import BlobWriter, to_mil
 from ..weights import locate
-from .files import new_directory, sha256
 from .manifest import manifest
 from .names import MANIFEST, SEAL, WEIGHTS
 from .options import AdapterRoom, Options, chosen_weights

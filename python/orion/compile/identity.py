@@ -13,7 +13,7 @@ import os
 import time
 from pathlib import Path
 
-from .files import sha256
+from ..files import sha256
 
 SETTLED_NANOSECONDS = 100_000_000
 

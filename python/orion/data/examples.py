@@ -51,6 +51,7 @@ def read_jsonl(path: Path, tokenizer: Tokenizer) -> Iterator[Example]:
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
+    number = 0
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
@@ -58,7 +59,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
     except OSError as error:
         raise OrionError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise OrionError(f"{path}:{number + 1}: is no UTF-8 text: {error.reason}") from None
+        raise OrionError(f"{path}:{number}: is no UTF-8 text: {error.reason}") from None
 
 
 def example(

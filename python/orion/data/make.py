@@ -13,12 +13,12 @@ import numpy as np
 
 from .. import tokenizer as tokenizers
 from ..errors import OrionError, UsageError
+from ..files import check_new, new_directory
 from ..tokenizer import Tokenizer
 from . import bytes_as_tokens, stories, tokens
 from .examples import ids_of, joined, read_jsonl, read_texts
 
 STORIES_VOCABULARY = 512
-STORIES_COUNT = 4000
 STORIES_MODEL = "tokenizer.model"
 # Stories that the tokenizer learns from.
 TAUGHT = 2000
@@ -47,27 +47,29 @@ def make_data(
     """Token files of texts (.txt, .jsonl, or any file with bytes as tokens), in one stream.
 
     `model`: whose tokenizer to use; None: bytes as tokens. The last share `valid` of the ids is for
-    validation. The tokenizer's files are put beside them.
+    validation. The tokenizer's files are put beside them. `directory` appears whole or not at all.
     """
     if not 0 <= valid < 1:
         raise UsageError(f"--valid is a share from 0 up to 1, not {valid}.")
-    target = new_place(directory)
-    if model is None:
-        words = tokenizers.load(bytes_as_tokens.write(target))
-        ids = np.concatenate([as_bytes(Path(path)) for path in files])
-    else:
-        words = copied_tokenizer(model, target)
-        ids = joined(part for path in files for part in as_tokens(Path(path), words))
-    if len(ids) < 2:
-        names = ", ".join(map(str, files))
-        raise OrionError(f"{names}: holds {len(ids)} tokens, and learning takes at least 2")
-    return write(target, words, split(ids, valid))
+    target = Path(directory)
+    check_new(target)
+    with new_directory(target) as place:
+        if model is None:
+            words = tokenizers.load(bytes_as_tokens.write(place))
+            ids = np.concatenate([as_bytes(Path(path)) for path in files])
+        else:
+            words = copied_tokenizer(model, place)
+            ids = joined(part for path in files for part in as_tokens(Path(path), words))
+        if len(ids) < 2:
+            names = ", ".join(map(str, files))
+            raise OrionError(f"{names}: holds {len(ids)} tokens, and learning takes at least 2")
+        return write(target, place, words, split(ids, valid))
 
 
 def make_stories(
     directory: str | Path,
     *,
-    count: int = STORIES_COUNT,
+    count: int = 4000,
     seed: int = 0,
     vocabulary: int = STORIES_VOCABULARY,
     valid: float = 0.05,
@@ -75,14 +77,17 @@ def make_stories(
     """A corpus of `count` small stories, and a tokenizer that learnt from them."""
     if count < 1:
         raise UsageError(f"--stories takes 1 or more, not {count}.")
-    target = new_place(directory)
+    target = Path(directory)
+    check_new(target)
     texts = [stories.story(seed, number) for number in range(count)]
-    (target / STORIES_MODEL).write_bytes(learnt(texts[:TAUGHT], vocabulary))
-    words = tokenizers.load(target)
-    coded = [ids_of(text, words) for text in texts]
-    held = min(count - 1, round(count * valid))
-    parts = (joined(coded[: count - held]), joined(coded[count - held :]))
-    return write(target, words, parts)
+    model = learnt(texts[:TAUGHT], vocabulary)
+    with new_directory(target) as place:
+        (place / STORIES_MODEL).write_bytes(model)
+        words = tokenizers.load(place)
+        coded = [ids_of(text, words) for text in texts]
+        held = min(count - 1, round(count * valid))
+        parts = (joined(coded[: count - held]), joined(coded[count - held :]))
+        return write(target, place, words, parts)
 
 
 def learnt(texts: Sequence[str], vocabulary: int) -> bytes:
@@ -105,14 +110,6 @@ def learnt(texts: Sequence[str], vocabulary: int) -> bytes:
     except RuntimeError as error:
         raise UsageError(f"--vocabulary {vocabulary}: no tokenizer of that size: {error}") from None
     return model.getvalue()
-
-
-def new_place(directory: str | Path) -> Path:
-    target = Path(directory)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError(f"{target}: is not empty; name an empty or a new directory")
-    target.mkdir(parents=True, exist_ok=True)
-    return target
 
 
 def copied_tokenizer(model: str | Path, target: Path) -> Tokenizer:
@@ -142,10 +139,13 @@ def split(ids: np.ndarray, valid: float) -> tuple[np.ndarray, np.ndarray]:
     return ids[:first], ids[first:]
 
 
-def write(target: Path, words: Tokenizer, parts: tuple[np.ndarray, np.ndarray]) -> MadeData:
+def write(
+    target: Path, place: Path, words: Tokenizer, parts: tuple[np.ndarray, np.ndarray]
+) -> MadeData:
+    """Into `place`, which becomes `target`."""
     digest = tokens.digest_of(words)
     for name, ids in zip(("train", "valid"), parts, strict=True):
         if name == "train" or len(ids) > 1:
-            with tokens.TokenWriter(target / f"{name}.bin", words.vocabulary, digest) as writer:
+            with tokens.TokenWriter(place / f"{name}.bin", words.vocabulary, digest) as writer:
                 writer.add(ids)
     return MadeData(str(target), words.vocabulary, len(parts[0]), len(parts[1]))

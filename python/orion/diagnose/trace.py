@@ -1,5 +1,7 @@
 """Every result of a program on the way, and the first that two devices disagree on."""
 
+import io
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from orion.diagnose.failure import distance
-from orion.errors import OrionError
+from orion.files import explained, write_file
 from orion.runtime import Device, Program
 from orion.runtime.checking import Result, check, expose
 
+INDEX = "index.json"
 RETURNED = "returned by the device"
 COMPUTED = "computed with the device's arithmetic, without its rules"
 
@@ -124,15 +127,16 @@ def first_difference(
 
 
 def write_values(values: list[Value], directory: Path) -> list[dict[str, object]]:
-    """One .npy file for each result, numbered in the order of the program; what index.json says."""
-    directory.mkdir(parents=True, exist_ok=True)
-    if not directory.is_dir():
-        raise OrionError(f"{directory}: not a directory.")
+    """One .npy file for each result, numbered in the order of the program; what the index says."""
+    with explained(directory):
+        directory.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
     digits = len(str(len(values)))
     for number, value in enumerate(values):
         name = f"{number:0{digits}d}_{value.result.name}.npy"
-        np.save(directory / name, value.array)
+        content = io.BytesIO()
+        np.save(content, value.array)
+        write_file(directory / name, content.getvalue())
         rows.append(
             {
                 "name": value.result.name,
@@ -144,4 +148,5 @@ def write_values(values: list[Value], directory: Path) -> list[dict[str, object]
                 "source": value.source,
             }
         )
+    write_file(directory / INDEX, json.dumps(rows, indent=1).encode())
     return rows

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import OrionError
+from ..files import write_file
 from .model import Program
 
 # How far the axes reach beyond the points, as factors: left, right, down.
@@ -52,13 +54,11 @@ def roofline(
     axes.legend(loc="lower right", fontsize=9)
     figure.canvas.draw()
     place_labels(axes, labels)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=120, format="png")
+    pyplot.close(figure)
     target = Path(output)
-    try:
-        figure.savefig(target, dpi=120, format="png")
-    except OSError as error:
-        raise OrionError(f"{target}: cannot be written: {error.strerror}") from None
-    finally:
-        pyplot.close(figure)
+    write_file(target, picture.getvalue())
     return target
 
 

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from ..compile.files import new_directory
 from ..errors import OrionError
+from ..files import new_directory
 from ..weights import safetensors
 from .json_file import write_json
 from .learnt import Learnt

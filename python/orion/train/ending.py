@@ -7,8 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ..compile.files import explained, new_directory
 from ..errors import OrionError
+from ..files import explained, new_directory
 from .json_file import write_json
 from .lora import Lora
 from .metrics import peak_memory

@@ -37,7 +37,12 @@ class Lora:
             ("rank", self.rank, self.rank >= 1, "1 or more"),
             ("alpha", self.alpha, self.alpha > 0, "above 0"),
             ("dropout", self.dropout, 0 <= self.dropout < 1, "from 0 up to 1"),
-            ("num-layers", self.num_layers, self.num_layers >= -1, "-1 (all) or more"),
+            (
+                "num-layers",
+                self.num_layers,
+                self.num_layers == -1 or self.num_layers > 0,
+                "-1 (all), or 1 or more",
+            ),
             ("target-modules", self.target_modules, bool(self.names), "at least one name"),
         )
         for name, value, fits, expected in rows:
@@ -71,7 +76,9 @@ class Lora:
             )
         targets = dict.fromkeys(target for name in self.names for target in found[name])
         count = config.layers
-        chosen = None if self.num_layers < 0 else tuple(range(count)[-self.num_layers or count :])
+        if self.num_layers > count:
+            raise UsageError(f"--num-layers {self.num_layers}: the model has {count} layers.")
+        chosen = None if self.num_layers < 0 else tuple(range(count)[-self.num_layers :])
         return Adapters(tuple(targets), self.rank, self.alpha, self.dropout, chosen)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from ..errors import OrionError
+from ..files import write_file
 from .metrics import METRICS, read_metrics
 
 # What a panel shows: key of the metrics, title, base of a logarithmic axis (0: from zero on).
@@ -59,13 +61,11 @@ def plot(runs: Sequence[str | Path], output: str | Path, labels: Sequence[str] =
         figure.legend(
             handles, texts, loc="outside lower center", ncols=2, fontsize=9, frameon=False
         )
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=120, format="png")
+    pyplot.close(figure)
     target = Path(output)
-    try:
-        figure.savefig(target, dpi=120, format="png")
-    except OSError as error:
-        raise OrionError(f"{target}: cannot be written: {error.strerror}") from None
-    finally:
-        pyplot.close(figure)
+    write_file(target, picture.getvalue())
     return target
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 from pathlib import Path
 
-from ..compile.files import explained
 from ..errors import UsageError
+from ..files import explained
 from . import checkpoint
 
 LOCK = ".lock"

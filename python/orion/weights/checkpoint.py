@@ -18,6 +18,8 @@ from ..errors import OrionError, UsageError
 from .lazy import LazyTensor
 
 CONFIG = "config.json"
+# What a bundle has, and a checkpoint has not.
+MANIFEST = "manifest.json"
 # Files that run code when they are opened.
 PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 # How they begin, whatever they are called: a zip archive, or a pickle of protocol 2 to 5.
@@ -93,6 +95,11 @@ def find_checkpoint(path: Path) -> Path:
     if path.is_file():
         refuse_pickle(path)
         return path
+    if (path / MANIFEST).is_file():
+        raise UsageError(
+            f"{path}: is a bundle, which holds programs and no checkpoint; name the checkpoint that"
+            " it was made of, or copy the directory"
+        )
     found = sorted(p for p in path.glob("*.bin") if not p.name.startswith("tok"))
     if len(found) == 1:
         refuse_pickle(found[0])

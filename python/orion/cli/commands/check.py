@@ -3,10 +3,7 @@
 import argparse
 import difflib
 import json
-import os
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orion.cli import options
@@ -18,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", type=Path, help="a MIL file, or a bundle's directory")
+    parser.add_argument("path", type=options.path, help="a MIL file, or a bundle's directory")
     parser.add_argument(
         "--profile",
         help="names with commas between, or all"
@@ -29,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write the file with every mechanical fix made, and print the difference",
     )
-    options.add_json(parser)
+    options.add_json(parser, "one JSON list of findings")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -95,6 +92,7 @@ def mend(source: "Source", profiles: list[str], *, quiet: bool) -> "Source":
     from dataclasses import replace
 
     from orion.cli.screen import say
+    from orion.files import write_file
     from orion.runtime.checking import fix
 
     before = source.string()
@@ -111,29 +109,7 @@ def mend(source: "Source", profiles: list[str], *, quiet: bool) -> "Source":
         )
         for line in lines:
             print(line)
-    write_atomically(source.path, after.encode("utf-8"))
+    write_file(source.path, after.encode("utf-8"))
     made = sum(outcome.obstacle is None for outcome in outcomes)
     say(f"{source.path}: {made} fixes written")
     return replace(source, text=after.encode("utf-8"))
-
-
-def write_new(path: Path, content: bytes) -> None:
-    """Like `write_atomically`, for a file that need not be there."""
-    path.touch()
-    write_atomically(path, content)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """The whole content or the old one, whatever happens; the file keeps its permissions."""
-    target = path.resolve()
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(target.stat().st_mode & 0o7777)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from pathlib import Path
 
 from orion.cli import options
 
@@ -10,7 +9,12 @@ from orion.cli import options
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_model(parser)
     parser.add_argument(
-        "--output", "-o", required=True, type=Path, metavar="DIR", help="the bundle to write"
+        "--output",
+        "-o",
+        required=True,
+        type=options.path,
+        metavar="DIR",
+        help="the bundle to write",
     )
     options.add_device(parser)
     options.add_weights(parser)

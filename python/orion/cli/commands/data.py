@@ -2,15 +2,27 @@
 
 import argparse
 import json
-from pathlib import Path
+
+from orion.cli import options
+
+STORIES = 4000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "files", nargs="*", type=Path, metavar="FILE", help=".txt or .jsonl; any file with --bytes"
+        "files",
+        nargs="*",
+        type=options.path,
+        metavar="FILE",
+        help=".txt or .jsonl; any file with --bytes",
     )
     parser.add_argument(
-        "--output", "-o", required=True, type=Path, metavar="DIR", help="the directory to write"
+        "--output",
+        "-o",
+        required=True,
+        type=options.path,
+        metavar="DIR",
+        help="the directory to write",
     )
     kind = parser.add_mutually_exclusive_group(required=True)
     kind.add_argument(
@@ -19,11 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kind.add_argument("--bytes", action="store_true", help="bytes as tokens, a vocabulary of 256")
     kind.add_argument(
         "--stories",
-        type=int,
+        type=options.whole(1),
         nargs="?",
-        const=0,
+        const=STORIES,
         metavar="N",
-        help="write N small stories (default: 4000) and learn a tokenizer from them",
+        help=f"write N small stories (default: {STORIES}) and learn a tokenizer from them",
     )
     parser.add_argument(
         "--valid",
@@ -38,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="pieces of the stories' tokenizer (default: 512)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options.add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     with working(f"Writing {arguments.output}"):
         if is_stories:
             given = {
-                "count": arguments.stories or None,
+                "count": arguments.stories,
                 "vocabulary": arguments.vocabulary,
                 "valid": arguments.valid,
             }

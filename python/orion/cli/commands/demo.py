@@ -11,7 +11,11 @@ from orion.cli import options
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--output", "-o", type=Path, metavar="DIR", help="keep the files here (default: nowhere)"
+        "--output",
+        "-o",
+        type=options.path,
+        metavar="DIR",
+        help="keep the files here (default: nowhere)",
     )
     parser.add_argument(
         "--iters", type=int, metavar="N", help="steps of the first training (default: 300)"

@@ -3,7 +3,6 @@
 import argparse
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orion.cli import options
@@ -19,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        type=Path,
+        type=options.path,
         metavar="MODEL|BUNDLE|FILE.mil",
         help="a config.json, its directory, a preset, an id on the hub, a bundle or a MIL file",
     )
@@ -40,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt", type=int, metavar="N", help="tokens of a prompt")
     options.add_weights(parser)
     options.add_layers(parser)
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="a roofline, as PNG")
+    parser.add_argument("--plot", type=options.path, metavar="FILE", help="a roofline, as PNG")
     parser.add_argument(
         "--paper", action="store_true", help="the paper's tables, with predictions beside"
     )
@@ -57,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     known = {name: profile(name) for name in profile_names()}
     chosen = chosen_profiles(arguments, known)
     check_counts(arguments)
+    if arguments.what is not None and (arguments.paper or arguments.coefficients):
+        raise UsageError("--paper and --coefficients are of no model; leave it out.")
     if arguments.paper:
         return print_paper(known, as_json=arguments.json)
     if arguments.coefficients:

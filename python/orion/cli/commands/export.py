@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from pathlib import Path
 
 from orion.cli import options
 
@@ -12,7 +11,12 @@ FORMATS = ("bundle", "safetensors")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_model(parser)
     parser.add_argument(
-        "--output", "-o", required=True, type=Path, metavar="DIR", help="the directory to write"
+        "--output",
+        "-o",
+        required=True,
+        type=options.path,
+        metavar="DIR",
+        help="the directory to write",
     )
     parser.add_argument(
         "--format",
@@ -39,10 +43,17 @@ def export_safetensors(arguments: argparse.Namespace) -> dict[str, object]:
     from orion.errors import UsageError
     from orion.export import export_checkpoint
 
-    if arguments.weights != "auto" or arguments.layers_per_program is not None:
+    of_bundles = {
+        "--weights": arguments.weights != "auto",
+        "--layers-per-program": arguments.layers_per_program is not None,
+        "--adapter-rank": arguments.adapter_rank is not None,
+        "--adapter-targets": arguments.adapter_targets is not None,
+    }
+    asked = [name for name, is_asked in of_bundles.items() if is_asked]
+    if asked:
         raise UsageError(
-            "--weights and --layers-per-program are of bundles; safetensors keep the checkpoint's"
-            " own dtypes"
+            f"{' and '.join(asked)}: of bundles alone; safetensors keep the checkpoint's own dtypes"
+            " and layers"
         )
     with working(f"Exporting {arguments.model}"):
         report = export_checkpoint(arguments.model, arguments.output)
@@ -59,10 +70,8 @@ def export_safetensors(arguments: argparse.Namespace) -> dict[str, object]:
 def export_bundle(arguments: argparse.Namespace) -> dict[str, object]:
     from orion.cli.screen import say, say_device, working
     from orion.compile import bundle
-    from orion.export import refuse_bundle
     from orion.runtime import Device, profile
 
-    refuse_bundle(arguments.model)
     with Device(arguments.device, cache_dir=arguments.cache_dir) as device:
         say_device(device, arguments.device)
         facts = profile(device.profile)

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from pathlib import Path
 
 from orion.cli import options
 
@@ -12,14 +11,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--adapter-path",
         required=True,
-        type=Path,
+        type=options.path,
         metavar="DIR",
         help="a low-rank adapter in PEFT's form",
     )
     parser.add_argument(
         *("--save-path", "--output", "-o"),
         required=True,
-        type=Path,
+        type=options.path,
         metavar="DIR",
         help="the directory to write",
     )

@@ -94,9 +94,10 @@ def _model(path: Path) -> dict[str, Any]:
 
 def _lines(facts: dict[str, Any]) -> list[str]:
     lines = [f"orion {facts['version']}, library {facts['library']}", "", "devices"]
+    width = max(len(device["name"]) for device in facts["devices"])
     for device in facts["devices"]:
         state = device.get("error") or f"profile {device['profile']}, route {device['route']}"
-        lines.append(f"  {device['name']:16} {state}")
+        lines.append(f"  {device['name']:{width}} {state}")
     chosen = facts["device"]
     lines += ["", f"this run: {chosen['name']} ({chosen['reason']})"]
     lines += ["", f"cache {facts['cache']['directory']}"]

@@ -3,14 +3,20 @@
 import argparse
 from pathlib import Path
 
+from orion.cli import options
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="directories that `orion train` wrote"
+        "runs",
+        nargs="+",
+        type=options.path,
+        metavar="RUN",
+        help="directories that `orion train` wrote",
     )
     parser.add_argument(
         *("--output", "-o"),
-        type=Path,
+        type=options.path,
         default=Path("plot.png"),
         metavar="FILE",
         help="the picture (default: plot.png)",

@@ -3,17 +3,17 @@
 import argparse
 import json
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orion.cli import options
 
 if TYPE_CHECKING:
     from orion.diagnose.reduce import Judge
+    from orion.diagnose.sources import Source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", type=Path, help="a MIL file")
+    parser.add_argument("path", type=options.path, help="a MIL file")
     parser.add_argument(
         "--device",
         help="run it there and keep the error, or what differs from --compare"
@@ -21,30 +21,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--compare", metavar="DEVICE", help="a device that gives other numbers")
     parser.add_argument(
-        "--tolerance", type=float, default=1e-2, help="differences up to this are none"
+        "--tolerance",
+        type=options.distance,
+        default=1e-2,
+        help="with --compare: differences up to this are none (default: 0.01)",
     )
     parser.add_argument("--profile", help="whose rules (default: the device's, else m4-macos15)")
     parser.add_argument(
         "--rule", action="append", help="keep this rule broken, whatever its severity"
     )
     parser.add_argument("--function", default="main", help="the one that runs (default: main)")
-    parser.add_argument("--weights", type=Path, help="default: weights.bin beside the file")
-    parser.add_argument("--seed", type=int, default=0, help="of the inputs (default: 0)")
-    parser.add_argument("--output", type=Path, help="write the program there too")
+    parser.add_argument("--weights", type=options.path, help="default: weights.bin beside the file")
+    parser.add_argument(
+        "--seed", type=options.whole(0), default=0, help="of the inputs (default: 0)"
+    )
+    parser.add_argument(
+        *("--output", "-o"), type=options.path, metavar="FILE", help="write the program there too"
+    )
     options.add_cache(parser)
     options.add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from orion.cli.commands.check import write_new
     from orion.cli.screen import say, working
     from orion.diagnose.failure import as_json
     from orion.diagnose.reduce import reduce
     from orion.diagnose.sources import read_source
+    from orion.files import check_writable, write_file
 
+    if arguments.output:
+        check_writable(arguments.output)
     source = read_source(arguments.path)
     with ExitStack() as stack:
         judge, profile = choose_judge(arguments, stack)
+        check_rules(arguments.rule or [], source, profile)
         with working(f"Reducing {source.path}"):
             found = reduce(source.string(), judge)
         suspects = found.suspects([profile])
@@ -62,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(found.text)
     if arguments.output:
-        write_new(arguments.output, found.text.encode("utf-8"))
+        write_file(arguments.output, found.text.encode("utf-8"))
     say(f"{operations} operations left after {found.tries} tries; it still fails: ")
     say(f"  {found.failure.text}")
     if not broken:
@@ -81,6 +91,22 @@ def count_operations(text: str) -> int:
     )
 
 
+def check_rules(asked: list[str], source: "Source", name: str) -> None:
+    """A misspelt rule is not one that the program keeps."""
+    from orion.errors import UsageError
+    from orion.runtime import profile
+    from orion.runtime.checking import check
+
+    broken = {finding.rule for finding in check(source.text, profiles=[name])}
+    known = [row["id"] for row in profile(name)["rules"]]
+    for rule in asked:
+        if rule not in known and rule not in broken:
+            raise UsageError(
+                f"No rule of {name} is called {rule!r}, and none that the program breaks; there"
+                f" are {', '.join(known)}."
+            )
+
+
 def choose_judge(arguments: argparse.Namespace, stack: ExitStack) -> tuple["Judge", str]:
     """What failing means here, and the profile whose rules are suspected."""
     from orion.diagnose.failure import Error, Numbers, Rules
@@ -89,11 +115,13 @@ def choose_judge(arguments: argparse.Namespace, stack: ExitStack) -> tuple["Judg
 
     if arguments.compare and not arguments.device:
         raise UsageError("--compare needs --device, the one whose numbers are in doubt.")
-    if arguments.device is None or arguments.rule:
+    if arguments.device is None:
         profile = arguments.profile or "m4-macos15"
         return Rules([profile], arguments.rule), profile
     device = stack.enter_context(Device(arguments.device, cache_dir=arguments.cache_dir))
     profile = arguments.profile or device.profile
+    if arguments.rule:
+        return Rules([profile], arguments.rule), profile
     weights = arguments.weights or arguments.path.parent / "weights.bin"
     error = Error(
         device, arguments.function, arguments.seed, weights if weights.is_file() else None

@@ -1,6 +1,7 @@
 """Run a MIL program: inputs from files or a seed, each result on the way, two devices compared."""
 
 import argparse
+import io
 import json
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", type=Path, help="a MIL file")
+    parser.add_argument("path", type=options.path, help="a MIL file")
     parser.add_argument(
         "--input",
         action="append",
@@ -24,23 +25,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=FILE",
         help="a .npy file for an input, or a .npz file that holds several; others are random",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of random inputs (default: 0)")
-    parser.add_argument("--output", type=Path, metavar="FILE.npz", help="write the outputs there")
+    parser.add_argument(
+        "--seed", type=options.whole(0), default=0, help="of random inputs (default: 0)"
+    )
+    parser.add_argument(
+        *("--output", "-o"),
+        type=options.path,
+        metavar="FILE",
+        help="write the outputs there, as .npz, or the only one as .npy",
+    )
     parser.add_argument("--function", default="main", help="the one that runs (default: main)")
-    parser.add_argument("--weights", type=Path, help="default: weights.bin beside the file")
+    parser.add_argument("--weights", type=options.path, help="default: weights.bin beside the file")
     parser.add_argument(
         "--arith",
         choices=("own", "fp32"),
         default="own",
         help="fp32: no rounding below it, whatever the types, on cpu and sim (default: own)",
     )
-    parser.add_argument("--dump", type=Path, metavar="DIR", help="write every result on the way")
+    parser.add_argument(
+        "--dump", type=options.path, metavar="DIR", help="write every result on the way"
+    )
     parser.add_argument(
         "--compare", metavar="DEVICE", help="name the first result that another device disagrees on"
     )
     parser.add_argument(
         "--tolerance",
-        type=float,
+        type=options.distance,
         default=1e-2,
         help="with --compare: relative to magnitudes above 1 (default: 0.01)",
     )
@@ -53,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     from orion.diagnose.sources import read_source
     from orion.runtime import Device
 
+    if arguments.output:
+        check_output(arguments.output)
     source = read_source(arguments.path)
     with ExitStack() as stack:
         device = stack.enter_context(
@@ -149,7 +161,6 @@ class Run:
         values = follow(self.device, self.arguments.arith)
         if self.arguments.dump:
             rows = write_values(values, self.arguments.dump)
-            (self.arguments.dump / "index.json").write_text(json.dumps(rows, indent=1))
             facts["dump"] = str(self.arguments.dump)
             say(f"{len(rows)} results in {self.arguments.dump}")
         if not self.arguments.compare:
@@ -196,20 +207,31 @@ def describe(name: str, array: "np.ndarray") -> dict[str, Any]:
     }
 
 
+def check_output(path: Path) -> None:
+    """Before the program runs."""
+    from orion.errors import UsageError
+    from orion.files import check_writable
+
+    if path.suffix not in (".npy", ".npz"):
+        raise UsageError(f"{path}: outputs go to a .npz or .npy file.")
+    check_writable(path)
+
+
 def save(path: Path, outputs: dict[str, "np.ndarray"]) -> None:
     """A .npz of all outputs; a .npy of the only one."""
     import numpy as np
 
     from orion.errors import UsageError
+    from orion.files import write_file
 
+    content = io.BytesIO()
     if path.suffix == ".npy":
         if len(outputs) != 1:
             raise UsageError(
                 f"{path}: a .npy file holds one array, and there are {len(outputs)}"
                 f" outputs ({', '.join(outputs)}); name a .npz file."
             )
-        np.save(path, next(iter(outputs.values())))
-    elif path.suffix == ".npz":
-        np.savez(path, **outputs)  # type: ignore[arg-type]
+        np.save(content, next(iter(outputs.values())))
     else:
-        raise UsageError(f"{path}: outputs go to a .npz or .npy file.")
+        np.savez(content, **outputs)  # type: ignore[arg-type]
+    write_file(path, content.getvalue())

@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a low-rank adapter in PEFT's form, served as a model; may be given several times",
     )
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only")
-    parser.add_argument("--port", type=int, default=8080, help="default: 8080; 0: a free one")
+    parser.add_argument(
+        "--port", type=options.whole(0, 65535), default=8080, help="default: 8080; 0: a free one"
+    )
     parser.add_argument(
         "--api-key",
         metavar="KEY",
@@ -43,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             type=type(limit.default),
             default=limit.default,
             metavar="N",
-            help=f"{limit.says} (default: {limit.default:g})",
+            help=f"{limit.says} (default: {limit.default:,.10g})",
         )
     options.add_device(parser)
     options.add_weights(parser)

@@ -66,14 +66,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         *("--adapter-path", "--output", "-o"),
-        type=Path,
+        type=options.path,
         metavar="DIR",
         help=f"where the run is kept: metrics, checkpoints, the model (default: {OUTPUT})",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on from the last checkpoint of the run"
     )
-    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="settings in YAML")
+    parser.add_argument(
+        "-c", "--config", type=options.path, metavar="FILE", help="settings in YAML"
+    )
     add_flags(parser, FLAGS)
     parser.add_argument(
         "--mask-prompt", action="store_true", default=None, help="learn completions, not prompts"
@@ -216,6 +218,7 @@ def gathered(
 ) -> tuple[dict[str, Any], Any]:
     """Paths and settings: the command line's, else the file's, else those of a run that resumes."""
     from orion.train import Settings, read_config, settings_of
+    from orion.train.checkpoint import find
 
     given = vars(arguments)
     names = [*names_of(flags), "mask_prompt"]
@@ -225,6 +228,8 @@ def gathered(
     written["adapter_path"] = written.pop("output", written.get("adapter_path"))
     output = Path(asked.get("adapter_path") or written.get("adapter_path") or OUTPUT)
     resumes = asked.get("resume") or written.get("resume")
+    if resumes:
+        find(output)
     earlier = settings_of(output) if resumes else {}
     chosen = {**earlier, **written, **asked}
     known = [*names_of(FLAGS), "mask_prompt"]

@@ -3,7 +3,6 @@
 import argparse
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orion.cli import options
@@ -17,20 +16,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_model(parser)
     parser.add_argument(
         "--ids",
-        type=Path,
+        type=options.path,
         metavar="FILE",
         help="JSON: cases of prompt_ids, new_ids and the margin of each choice"
         " (default: expected.npz in the model's directory)",
     )
     parser.add_argument(
         "--margin",
-        type=float,
+        type=options.distance,
         help="with --ids: compare where the reference's two best are further apart than this"
         " (default: 0.03 where the device computes in fp16, else 0)",
     )
     parser.add_argument(
         "--tolerance",
-        type=float,
+        type=options.distance,
         help="without --ids: the largest difference of logits"
         " (default: 2e-2 where the device computes in fp16, else 2e-4)",
     )
