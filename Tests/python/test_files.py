@@ -72,3 +72,29 @@ def test_a_directory_that_fails_is_not_there(tmp_path: Path) -> None:
     for taken in (target, target / "f"):
         with pytest.raises(UsageError, match="is not empty"):
             check_new(taken)
+
+
+def test_the_present_directory_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell that stands there would see nothing of what was written."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for target in (Path("."), tmp_path / "here", Path("..")):
+        with (
+            pytest.raises(OrionError, match="is the present directory or holds it"),
+            new_directory(target),
+        ):
+            pytest.fail("something is written")
+    with new_directory(Path("inside")) as place:
+        (place / "f").write_text("text")
+    assert (tmp_path / "here" / "inside" / "f").read_text() == "text"
+
+
+def test_a_link_to_a_directory_stays(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "near").symlink_to("far")
+    with new_directory(tmp_path / "near") as place:
+        (place / "f").write_text("text")
+    assert (tmp_path / "near").is_symlink()
+    assert (tmp_path / "far" / "f").read_text() == "text"

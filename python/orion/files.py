@@ -25,8 +25,15 @@ NEW_FILE = 0o644
 def new_directory(target: Path) -> Iterator[Path]:
     """A temporary directory that becomes `target` at the end, in place of what was there.
 
-    When the block fails nothing is left behind and `target` stays as it was.
+    When the block fails nothing is left behind and `target` stays as it was. A link is followed.
+    OrionError for the present directory or one around it: whoever stands there would stand nowhere.
     """
+    target = target.resolve()
+    if target in (here := Path.cwd(), *here.parents):
+        raise OrionError(
+            f"{target}: is the present directory or holds it, and cannot be replaced; name one"
+            " inside it"
+        )
     prefix = f".{target.name}.new-"
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
