@@ -131,7 +131,7 @@ def test_wrong_use_says_what_there_is(orion: Orion, tmp_path: Path) -> None:
         (("nothing-there",), 2, "no such model"),
         ((tmp_path,), 1, "config.json"),
         (("gpt2", "--context", "0"), 2, "--context is 1 or more"),
-        (("gpt2", "--plot", tmp_path / "a.png"), 2, "of one chip"),
+        (("gpt2", "--plot", tmp_path / "a.png"), 2, "of one profile"),
         (
             ("gpt2", "--train", "--max-seq-length", "4096", "--profile", "paper"),
             2,

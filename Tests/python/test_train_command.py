@@ -43,6 +43,20 @@ def test_the_command(task: Task, tmp_path: Path, orion: Orion) -> None:
     assert [line["step"] for line in read_metrics(tmp_path / "run")] == list(range(1, 15))
 
 
+def test_a_run_goes_on_from_any_directory(
+    task: Task, tmp_path: Path, orion: Orion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was named from there is found from here."""
+    config, data = task
+    monkeypatch.chdir(tmp_path)
+    near = (Path(os.path.relpath(config)), Path(os.path.relpath(data)))
+    assert orion(*command(near, Path("run"), "--iters", 2)).code == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = orion("train", "--resume", "--output", "../run", "--iters", 3)
+    assert again.code == 0 and "resumed after step 2" in again.err, again.err
+
+
 def test_a_config_file_and_its_overrides(task: Task, tmp_path: Path, orion: Orion) -> None:
     pytest.importorskip("yaml")
     config, data = task

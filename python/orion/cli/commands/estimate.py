@@ -200,8 +200,11 @@ def plot(
     from orion.cli.screen import say
     from orion.estimate.roofline import roofline
 
-    if len(found) > 1:
-        raise UsageError("A roofline is of one chip; choose it with --profile or --chip.")
+    if len(chosen) > 1:
+        raise UsageError(
+            f"A roofline is of one profile, and these are {', '.join(chosen)}; choose with"
+            " --profile."
+        )
     (profile,) = chosen.values()
     say(str(roofline(found[0].programs, profile, arguments.plot, title)))
 

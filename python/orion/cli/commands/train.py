@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,8 @@ ADAPTER_FLAGS: tuple[tuple[str, type, str], ...] = (
 OUTER = ("model", "preset", "data", "adapter_path", "device", "resume")
 # What a run remembers beside its settings.
 KEPT = ("model", "preset", "data", "device")
+# Those of them that may be paths.
+PLACES = ("model", "preset", "data")
 OUTPUT = "run"
 
 
@@ -151,7 +154,7 @@ def train_with(ranks: "Ranks", arguments: argparse.Namespace, *, with_adapters: 
             ranks=ranks,
         )
     with trainer:
-        write_settings(trainer, {name: str(chosen[name]) for name in KEPT if chosen.get(name)})
+        write_settings(trainer, kept_of(chosen))
         progress = Progress(trainer, say)
         with Interrupt(trainer.stop), progress.shown():
             for line in trainer.steps():
@@ -170,6 +173,13 @@ def train_with(ranks: "Ranks", arguments: argparse.Namespace, *, with_adapters: 
     if ranks.rank == 0:
         print(json.dumps(report) if arguments.json else report["model"])
     return 0
+
+
+def kept_of(chosen: dict[str, Any]) -> dict[str, str]:
+    """What resuming needs, from whatever directory it is asked for: paths are whole there."""
+    kept = {name: str(chosen[name]) for name in KEPT if chosen.get(name)}
+    whole = {name: os.path.abspath(kept[name]) for name in PLACES if name in kept}
+    return kept | {name: path for name, path in whole.items() if os.path.exists(path)}
 
 
 def teller(ranks: "Ranks") -> Callable[[str], None]:
