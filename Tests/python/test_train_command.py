@@ -23,6 +23,7 @@ from training_runs import (
     wait_for,
 )
 
+import orion as package
 from orion.train import CHECKPOINTS, read_metrics
 
 Orion = Callable[..., SimpleNamespace]
@@ -48,6 +49,7 @@ def test_a_run_goes_on_from_any_directory(
 ) -> None:
     """What was named from there is found from here."""
     config, data = task
+    monkeypatch.setenv("PYTHONPATH", str(Path(package.__file__).parents[1]))
     monkeypatch.chdir(tmp_path)
     near = (Path(os.path.relpath(config)), Path(os.path.relpath(data)))
     assert orion(*command(near, Path("run"), "--iters", 2)).code == 0
