@@ -6,7 +6,7 @@ import Testing
 @Suite struct SequenceTests {
   static let prompts: [[Int32]] = [[9, 3], [5], [1, 5, 9, 3, 3, 10, 0], [4, 4, 7]]
 
-  private static func scene(isPlaced: Bool, _ change: (inout TinyModel) -> Void = { _ in })
+  static func scene(isPlaced: Bool, _ change: (inout TinyModel) -> Void = { _ in })
     throws -> TinyScene
   {
     var model = TinyModel()
@@ -21,7 +21,7 @@ import Testing
     return scene
   }
 
-  private static func alone(_ prompt: [Int32], _ count: Int, _ sampling: Sampling)
+  static func alone(_ prompt: [Int32], _ count: Int, _ sampling: Sampling)
     throws -> (tokens: [Int32], logits: [Float])
   {
     let scene = try TinyScene()
@@ -32,7 +32,7 @@ import Testing
   }
 
   /// Every slot that no sequence owns is zero, and no slot has two owners.
-  private func checkSlots(_ scene: TinyScene, _ tenants: Range<Int>) throws {
+  static func checkSlots(_ scene: TinyScene, _ tenants: Range<Int>) throws {
     let cache = scene.session.runner.cache
     let owned = tenants.flatMap { cache.slots(of: $0).runs.flatMap(Array.init) }
     #expect(Set(owned).count == owned.count && owned.count == cache.used)
@@ -74,7 +74,7 @@ import Testing
         #expect(logits == expected.logits, "\(prompt)")
       }
       #expect(scene.violations.isEmpty, "\(scene.violations.prefix(3))")
-      try checkSlots(scene, 0..<5)
+      try SequenceTests.checkSlots(scene, 0..<5)
     }
   }
 
@@ -101,7 +101,7 @@ import Testing
       #expect(result.tokens == TinyModel().continuation([Int32(index % 11), 3], 3))
     }
     #expect(scene.violations.isEmpty, "\(scene.violations.prefix(3))")
-    try checkSlots(scene, 0..<14)
+    try SequenceTests.checkSlots(scene, 0..<14)
   }
 
   /// Opens, feeds, decodes, cuts and closes in an order that looks random.
@@ -134,7 +134,7 @@ import Testing
         }
       }
       lengths.insert(session.runner.cache.length)
-      try checkSlots(scene, 0..<200)
+      try SequenceTests.checkSlots(scene, 0..<200)
     }
     #expect(lengths.isSuperset(of: [24, 96]))
     #expect(scene.violations.isEmpty, "\(scene.violations.prefix(3))")
@@ -176,7 +176,7 @@ import Testing
     let text = Array(TinyScene.text[..<9]) + results[1].tokens
     #expect(more == TinyModel().continuation(text, 2))
     #expect(scene.violations.isEmpty, "\(scene.violations.prefix(3))")
-    try checkSlots(scene, 0..<3)
+    try SequenceTests.checkSlots(scene, 0..<3)
   }
 
   @Test func closesWithTheLastReference() throws {
@@ -267,7 +267,7 @@ import Testing
         #expect(more == Array(expected[index][done...]), "after operation \(nth)")
       }
       #expect(scene.violations.isEmpty, "after operation \(nth): \(scene.violations.prefix(2))")
-      try checkSlots(scene, 0..<3)
+      try SequenceTests.checkSlots(scene, 0..<3)
       guard isReached else { break }
       failures += 1
     }

@@ -208,8 +208,10 @@ import Testing
     let session = scene.session
     var other: orion_handle = 0
     #expect(orion_sequence_open(session, &other) == ORION_OK)
-    #expect(orion_session_feed(session, scene.sequence, [9, 3] as [Int32], 2, nil, 0) == ORION_OK)
-    #expect(orion_session_feed(session, other, [5] as [Int32], 1, nil, 0) == ORION_OK)
+    #expect(
+      orion_session_feed_batch(session, 2, [scene.sequence, other], [2, 1], [9, 3, 5] as [Int32])
+        == ORION_OK)
+    #expect(orion_session_feed_batch(session, 0, nil, nil, nil) == ORION_OK)
     var speculation = orion_speculation(
       struct_size: UInt32(MemoryLayout<orion_speculation>.size), draft_max: 4, ngram_max: 3,
       ngram_min: 1)
@@ -253,6 +255,11 @@ import Testing
         "sequence_count x capacity",
         { orion_session_generate_batch(session, .max, sequences, 2, &ids, &counts, &finished) }
       ),
+      ("counts: null", { orion_session_feed_batch(session, 1, sequences, nil, &ids) }),
+      ("sequences: null", { orion_session_feed_batch(session, 1, nil, [1], &ids) }),
+      ("tokens: null", { orion_session_feed_batch(session, 1, sequences, [1], nil) }),
+      ("counts[1]", { orion_session_feed_batch(session, 2, sequences, [1, -1], &ids) }),
+      ("all counts", { orion_session_feed_batch(session, 2, sequences, [1, .max], &ids) }),
       (
         "counts: null",
         { orion_session_generate_batch(session, 1, sequences, 1, &ids, nil, &finished) }

@@ -97,6 +97,7 @@ void test_session_misuse(const char *device_name) {
   REFUSES(orion_sequence_speculation(0, 0, NULL), ORION_ERROR_HANDLE, "null");
   REFUSES(orion_sequence_counters(0, 0, &json), ORION_ERROR_HANDLE, "null");
   REFUSES(orion_session_feed(0, 0, &token, 1, NULL, 0), ORION_ERROR_HANDLE, "null");
+  REFUSES(orion_session_feed_batch(0, 1, &sequence, &counted, &token), ORION_ERROR_HANDLE, "null");
   REFUSES(orion_session_generate(0, 0, 1, &token, &counted, &finished), ORION_ERROR_HANDLE, "null");
   REFUSES(orion_session_generate_batch(0, 1, &sequence, 1, &token, &counted, &finished),
           ORION_ERROR_HANDLE, "null");

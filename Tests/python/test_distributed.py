@@ -21,6 +21,7 @@ from training_runs import Task, command, wait_for
 from orion import weights
 from orion.data import make_data
 from orion.train import CHECKPOINTS, read_metrics
+from orion.weights import adapter
 
 # Where launchers leave a rank's number.
 VARIABLES = (b"OMPI_COMM_WORLD_RANK=", b"PMI_RANK=")
@@ -95,6 +96,30 @@ def test_three_ranks_repeat_to_the_bit(task: Task, tmp_path: Path) -> None:
         assert done.code == 0, done.err
         found.append(losses(tmp_path / name))
     assert found[0] == found[1]
+
+
+def test_two_ranks_train_adapters_as_one_with_twice_the_batch(
+    task: Task, tmp_path: Path, alone: Path
+) -> None:
+    model = sorted((alone / CHECKPOINTS).glob("step-*"))[-1]
+    options: list[Any] = [*ORION, "lora", "--model", model, "--data", task[1], "--json"]
+    options += ["--iters", 6, "--learning-rate", 1e-2, "--max-seq-length", 32, "--rank", 4]
+    options += ["--device", "cpu"]
+    pair, whole = tmp_path / "pair", tmp_path / "whole"
+    done = [
+        run([*options, "--batch-size", 2, "-o", pair], count=2),
+        run([*options, "--batch-size", 4, "-o", whole]),
+    ]
+    assert [each.code for each in done] == [0, 0], done
+    assert "2 ranks, 4 sequences a step" in done[0].err
+    for name in ("loss", "val_loss", "tokens", "grad_norm"):
+        np.testing.assert_allclose(losses(pair, name), losses(whole, name), atol=1e-6, rtol=1e-6)
+    assert losses(pair)[-1] < losses(pair)[0]
+    found, expected = (adapter.read(json.loads(each.out)["model"]).matrices for each in done)
+    assert found.keys() == expected.keys()
+    for module, matrices in expected.items():
+        for ours, theirs in zip(found[module], matrices, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", ["overlap", "overlap-sim"])

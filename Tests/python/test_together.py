@@ -84,6 +84,48 @@ def test_sequences_share_a_session(model: Model) -> None:
         one.generate(1)
 
 
+def test_prompts_are_read_in_steps_that_they_share(model: Model) -> None:
+    session = model.session
+    session.reset()
+    prompts = [model.encode(prompt) for prompt in PROMPTS]
+    plain = [model.generate(prompt, 12).new_ids for prompt in prompts]
+    session.reset()
+    with session.sequence() as beside:
+        beside.feed([5] * 200)
+        readers = [session.sequence() for _ in prompts]
+        before = model.device.counters()["evals"]
+        session.feed_batch(prompts, readers)
+        # One step for all: its programs, as many as one short prompt alone would run.
+        shared = model.device.counters()["evals"] - before
+        with session.sequence() as one:
+            one.feed(prompts[0])
+        assert shared == model.device.counters()["evals"] - before - shared
+        assert [len(prompt) for prompt in prompts] == [
+            reader.counters()["length"] for reader in readers
+        ]
+        # A longer text goes on where it stood.
+        readers[0].truncate(1)
+        session.feed_batch([prompts[0][1:], []], readers[:2])
+        assert [ids for ids, _ in session.generate_batch(12, readers)] == plain
+        for reader in readers:
+            reader.close()
+
+
+def test_a_batch_that_cannot_be_read_changes_nothing(model: Model) -> None:
+    session = model.session
+    with session.sequence() as one, session.sequence() as two:
+        for texts, message in (
+            ([[1], [2, 1 << 20]], r"tokens\[1\] of sequences\[1\]: expected an id"),
+            ([[1]], "1 texts for 2 sequences"),
+            ([[1], [2] * session.context * 2], "do not fit into"),
+        ):
+            with pytest.raises(OrionError, match=message):
+                session.feed_batch(texts, [one, two])
+        with pytest.raises(OrionError, match="twice"):
+            session.feed_batch([[1], [2]], [one, one])
+        assert one.counters()["length"] == two.counters()["length"] == 0
+
+
 def test_sequences_end_with_their_session(stories: Path) -> None:
     model = package.load(stories, "cpu")
     sequence = model.session.sequence()

@@ -229,6 +229,11 @@ orion_status orion_sequence_counters(orion_handle session, orion_handle sequence
 // the last `logit_rows` of these tokens.
 orion_status orion_session_feed(orion_handle session, orion_handle sequence, const int32_t *tokens,
                                 size_t count, float *logits, size_t logit_rows);
+// Appends tokens to `sequence_count` different sequences: counts[i] to sequences[i], all of them one after the
+// other in `tokens`. A step of the device reads tokens of as many sequences as it has room for.
+orion_status orion_session_feed_batch(orion_handle session, size_t sequence_count,
+                                      const orion_handle *sequences, const size_t *counts,
+                                      const int32_t *tokens);
 // Draws up to `capacity` tokens after what was fed; stops early after an end token (which is written) or when the
 // context, or the session's slots, are full. `count`: how many were written; `finished`: 0 capacity, 1 end
 // token, 2 context full.

@@ -50,9 +50,39 @@ public func orion_session_feed(
     try CArguments.checkCount(count, "count")
     let tokens = count == 0 ? nil : try CArguments.required(tokens, "tokens")
     let logits = logit_rows == 0 ? nil : try CArguments.required(logits, "logits")
-    try session.feed(
-      UnsafeBufferPointer(start: tokens, count: count), to: sequence, logits: logits,
-      rows: logit_rows)
+    try session.checkRows(logit_rows, of: count)
+    let text = Session.Text(
+      sequence: sequence, tokens: UnsafeBufferPointer(start: tokens, count: count))
+    try session.feed([text], logits: logits, rows: logit_rows)
+  }
+}
+
+@c @implementation
+public func orion_session_feed_batch(
+  _ session: orion_handle, _ sequence_count: Int, _ sequences: UnsafePointer<orion_handle>?,
+  _ counts: UnsafePointer<Int>?, _ tokens: UnsafePointer<Int32>?
+) -> orion_status {
+  LastError.status { () throws(OrionError) in
+    let handle = session
+    let session = try HandleTable.shared.object(handle, as: Session.self)
+    try CArguments.checkCount(sequence_count, "sequence_count")
+    if sequence_count == 0 { return }
+    let counts = try CArguments.required(counts, "counts")
+    var texts: [Session.Text] = []
+    var start = 0
+    for sequence in try CArguments.array(sequences, count: sequence_count, "sequences") {
+      let count = counts[texts.count]
+      try CArguments.checkCount(count, "counts[\(texts.count)]")
+      let (end, overflows) = start.addingReportingOverflow(count)
+      try CArguments.checkCount(overflows ? -1 : end, "all counts")
+      let first = count == 0 ? nil : try CArguments.required(tokens, "tokens") + start
+      texts.append(
+        Session.Text(
+          sequence: try CArguments.sequence(handle, sequence).sequence,
+          tokens: UnsafeBufferPointer(start: first, count: count)))
+      start = end
+    }
+    try session.feed(texts)
   }
 }
 

@@ -54,35 +54,77 @@ final class ModelRunner {
     let rows: Int
   }
 
-  /// Runs `tokens` of a tenant, the first at `position`, where its slots end, with `adapter`, and keeps them. `target` receives
-  /// logits of the last tokens, one row each. When it throws, `release` must follow.
-  func run(
-    _ tokens: UnsafeBufferPointer<Int32>, of tenant: Int, at position: Int,
-    with adapter: Adapter?, logits target: LogitsTarget?, _ cancellation: Cancellation
-  ) throws(OrionError) {
-    let firstWanted = tokens.count - (target?.rows ?? 0)
-    var done = 0
-    last = nil
-    while done < tokens.count {
-      let start = position + done
-      let index = try chooseStep(tokens.count - done, isFirst: start == 0)
-      let count = min(room(of: index), tokens.count - done)
-      batch.clear(for: adapter)
-      batch.begin(tenant, at: start)
-      for token in tokens[done..<done + count] { batch.append(token) }
-      let step = try runner(index)
-      try step.run(batch, over: cache, cancellation)
-      let wanted = max(firstWanted - done, 0)
-      if let target, wanted < count {
-        let row = done + wanted - firstWanted
-        try headRunner().run(
-          step.hidden, columns: wanted..<count,
-          into: target.address + row * manifest.vocabulary, cancellation)
-      }
-      try keep(batch, of: step) { _ in count }
-      done += count
-      last = (step, count - 1, tenant)
+  /// Tokens of a tenant that are to run, the first where its slots end.
+  struct Reading {
+    let tenant: Int
+    let adapter: Adapter?
+    /// Of the first token.
+    let position: Int
+    /// Those that have not run.
+    var rest: ArraySlice<Int32>
+    fileprivate let count: Int
+
+    init(_ tokens: ArraySlice<Int32>, of tenant: Int, at position: Int, with adapter: Adapter?) {
+      self.tenant = tenant
+      self.adapter = adapter
+      self.position = position
+      rest = tokens
+      count = tokens.count
     }
+
+    fileprivate var done: Int { count - rest.count }
+    fileprivate var isFirst: Bool { position + done == 0 }
+    /// Whether one step may read both.
+    fileprivate func goes(with other: Reading) -> Bool {
+      !rest.isEmpty && adapter === other.adapter && isFirst == other.isFirst
+    }
+  }
+
+  /// Runs the tokens of all, in each step those of as many as it has room for, and keeps them. `target` receives
+  /// logits of the last tokens of the only one, one row each. When it throws, `release` must follow for each.
+  func run(
+    _ readings: inout [Reading], logits target: LogitsTarget?, _ cancellation: Cancellation
+  ) throws(OrionError) {
+    last = nil
+    while let lead = readings.first(where: { !$0.rest.isEmpty }) {
+      let step = try fill(from: &readings, with: lead)
+      try step.run(batch, over: cache, cancellation)
+      if let target { try write(target, of: readings[0], step, cancellation) }
+      try keep(batch, of: step) { batch.parts[$0].columns.count }
+      if readings.count == 1 { last = (step, batch.columns.count - 1, lead.tenant) }
+    }
+  }
+
+  /// Puts tokens of all that go with `lead` into the batch, for the step that is returned.
+  private func fill(from readings: inout [Reading], with lead: Reading) throws(OrionError)
+    -> StepRunner
+  {
+    let all = readings.reduce(0) { $0 + ($1.goes(with: lead) ? $1.rest.count : 0) }
+    let index = try chooseStep(all, isFirst: lead.isFirst)
+    var room = room(of: index)
+    batch.clear(for: lead.adapter)
+    for place in readings.indices where readings[place].goes(with: lead) {
+      let reading = readings[place]
+      // What a later step reads whole is not cut.
+      guard reading.rest.count <= room || batch.parts.isEmpty else { continue }
+      let part = reading.rest.prefix(room)
+      batch.begin(reading.tenant, at: reading.position + reading.done)
+      for token in part { batch.append(token) }
+      readings[place].rest = reading.rest.dropFirst(part.count)
+      room -= part.count
+    }
+    return try runner(index)
+  }
+
+  private func write(
+    _ target: LogitsTarget, of reading: Reading, _ step: StepRunner, _ cancellation: Cancellation
+  ) throws(OrionError) {
+    let columns = batch.columns.count
+    let row = reading.done - columns - (reading.count - target.rows)
+    guard row + columns > 0 else { return }
+    try headRunner().run(
+      step.hidden, columns: max(-row, 0)..<columns,
+      into: target.address + max(row, 0) * manifest.vocabulary, cancellation)
   }
 
   /// Logits of the token that a tenant ran last; false when its hidden state is gone.

@@ -91,10 +91,30 @@ public final class Session: @unchecked Sendable {
     var rows = [Float](repeating: 0, count: logitRows * vocabulary)
     try tokens.withUnsafeBufferPointer { tokens throws(OrionError) in
       try rows.withUnsafeMutableBufferPointer { rows throws(OrionError) in
-        try feed(tokens, to: sequence ?? first, logits: rows.baseAddress, rows: logitRows)
+        try feed(
+          [Text(sequence: sequence ?? first, tokens: tokens)], logits: rows.baseAddress,
+          rows: logitRows)
       }
     }
     return rows
+  }
+
+  /// Appends tokens to several sequences, each of which stands in the list once. A step of the device reads
+  /// tokens of as many as it has room for, so that short texts cost little more than one of them.
+  ///
+  /// - Throws: as the other `feed`; then all sequences are as they were.
+  public func feed(_ texts: [(tokens: [Int32], sequence: TokenSequence)]) throws(OrionError) {
+    let all = texts.flatMap(\.tokens)
+    try all.withUnsafeBufferPointer { all throws(OrionError) in
+      var start = 0
+      try feed(
+        texts.map { text in
+          defer { start += text.tokens.count }
+          return Text(
+            sequence: text.sequence,
+            tokens: UnsafeBufferPointer(rebasing: all[start..<start + text.tokens.count]))
+        })
+    }
   }
 
   /// Draws up to `count` tokens, appends them to the sequence, which must not be empty, and returns them.

@@ -1,43 +1,77 @@
 /// A session's calls without copies, as the C interface makes them. They know no program.
 extension Session {
-  /// `logits`, when not null, has room for `rows` x `vocabulary` values.
+  /// Tokens for a sequence, after those that it has.
+  struct Text {
+    let sequence: TokenSequence
+    let tokens: UnsafeBufferPointer<Int32>
+  }
+
+  /// Feeds each of several sequences; a step of the device reads tokens of as many as it has room for, and the
+  /// last one of each waits for the step that decodes them together. `logits`, which only one text may ask for,
+  /// has room for `rows` x `vocabulary` values.
   func feed(
-    _ new: UnsafeBufferPointer<Int32>, to sequence: TokenSequence,
-    logits target: UnsafeMutablePointer<Float>?, rows: Int
+    _ texts: [Text], logits target: UnsafeMutablePointer<Float>? = nil, rows: Int = 0
   ) throws(OrionError) {
-    try checkRows(rows, of: new.count)
-    if let index = new.firstIndex(where: { $0 < 0 || Int($0) >= vocabulary }) {
-      throw OrionError(
-        .argument,
-        "tokens[\(index)]: expected an id from 0 to \(vocabulary - 1), got \(new[index])")
+    for (index, text) in texts.enumerated() { try checkIds(text.tokens, index, of: texts.count) }
+    try begin()
+    defer { cancellation.end() }
+    try checkApart(texts.map(\.sequence), "feed")
+    try checkRoom(for: texts)
+    let before = texts.map(\.sequence.mark)
+    let fed = texts.filter { !$0.tokens.isEmpty }
+    for text in fed {
+      // All that it may ever hold, so that no step has to make room.
+      text.sequence.tokens.reserveCapacity(context)
+      text.sequence.tokens.append(contentsOf: text.tokens)
     }
-    try change(sequence) { sequence throws(OrionError) in
-      let before = sequence.mark
-      guard new.count <= context - before.count else {
-        throw full(new.count, after: before.count)
-      }
-      guard runner.hasRoom(for: before.fed..<before.count + new.count) else {
+    do throws(OrionError) {
+      let target = target.map { ModelRunner.LogitsTarget(address: $0, rows: rows) }
+      try advance(fed.map(\.sequence), target)
+    } catch {
+      for (text, mark) in zip(texts, before) { goBack(text.sequence, to: mark) }
+      throw error
+    }
+    if let target, rows > 0, let sequence = fed.first?.sequence {
+      sequence.logits = Array(
+        UnsafeBufferPointer(start: target + (rows - 1) * vocabulary, count: vocabulary))
+      sequence.logitsOf = sequence.fed
+    }
+    for text in fed { text.sequence.publish() }
+  }
+
+  private func checkIds(_ tokens: UnsafeBufferPointer<Int32>, _ index: Int, of count: Int)
+    throws(OrionError)
+  {
+    guard let place = tokens.firstIndex(where: { $0 < 0 || Int($0) >= vocabulary }) else { return }
+    let whose = count == 1 ? "" : " of sequences[\(index)]"
+    throw OrionError(
+      .argument,
+      "tokens[\(place)]\(whose): expected an id from 0 to \(vocabulary - 1), got \(tokens[place])")
+  }
+
+  private func checkRoom(for texts: [Text]) throws(OrionError) {
+    var taken = 0
+    for text in texts {
+      let (held, fed, new) = (text.sequence.tokens.count, text.sequence.fed, text.tokens.count)
+      guard new <= context - held else { throw full(new, after: held) }
+      let positions = fed..<held + new
+      guard new == 0 || runner.hasRoom(for: positions, beside: taken) else {
         throw OrionError(
           .context,
-          "session: \(new.count) tokens more do not fit into its \(runner.capacity) slots beside"
+          "session: \(new) tokens more do not fit into its \(runner.capacity) slots beside"
             + " what its sequences hold; close, reset or shorten one of them")
       }
-      guard !new.isEmpty else { return }
-      // All that it may ever hold, so that no step has to make room.
-      if sequence.tokens.capacity < context { sequence.tokens.reserveCapacity(context) }
-      sequence.tokens.append(contentsOf: new)
-      do throws(OrionError) {
-        try advance(sequence, target.map { ModelRunner.LogitsTarget(address: $0, rows: rows) })
-      } catch {
-        goBack(sequence, to: before)
-        throw error
+      if new > 0 { taken += runner.slotsNeeded(positions) }
+    }
+  }
+
+  /// Those that a call names are this session's, and none stands among them twice.
+  private func checkApart(_ sequences: [TokenSequence], _ call: String) throws(OrionError) {
+    for (index, sequence) in sequences.enumerated() {
+      try checkOwner(sequence)
+      guard !sequences[..<index].contains(where: { $0 === sequence }) else {
+        throw OrionError(.argument, "\(call): sequences[\(index)] stands in the list twice")
       }
-      if let target, rows > 0 {
-        sequence.logits = Array(
-          UnsafeBufferPointer(start: target + (rows - 1) * vocabulary, count: vocabulary))
-        sequence.logitsOf = sequence.fed
-      }
-      sequence.publish()
     }
   }
 
@@ -106,16 +140,19 @@ extension Session {
     }
   }
 
-  /// Runs the tokens of a sequence that have not run.
-  private func advance(_ sequence: TokenSequence, _ target: ModelRunner.LogitsTarget?)
+  /// Runs the tokens of the sequences that have not run.
+  private func advance(_ sequences: [TokenSequence], _ target: ModelRunner.LogitsTarget?)
     throws(OrionError)
   {
-    try sequence.tokens.withUnsafeBufferPointer { all throws(OrionError) in
-      try runner.run(
-        UnsafeBufferPointer(rebasing: all[sequence.fed...]), of: sequence.tenant,
-        at: sequence.fed, with: sequence.adapter, logits: target, cancellation)
+    let waiting = sequences.count > 1 ? 1 : 0
+    var readings = sequences.map {
+      ModelRunner.Reading(
+        $0.tokens[$0.fed..<$0.tokens.count - waiting], of: $0.tenant, at: $0.fed,
+        with: $0.adapter)
     }
-    sequence.fed = sequence.tokens.count
+    guard !readings.isEmpty else { return }
+    try runner.run(&readings, logits: target, cancellation)
+    for sequence in sequences { sequence.fed = sequence.tokens.count - waiting }
   }
 
   private func goBack(_ sequence: TokenSequence, to mark: TokenSequence.Mark) {

@@ -64,7 +64,8 @@ def batch(
             for lane, reader in zip(group, readers, strict=True):
                 how.apply(reader)
                 reader.set_speculation(num_draft_tokens)
-                reader.feed(lane.ids)
+            model.session.feed_batch([lane.ids for lane in group], readers)
+            for lane in group:
                 lane.texts = ["".join(map(lane.decoder.push, lane.ids)), ""]
             read = time.perf_counter()
             decode(model.session, group, readers, max_tokens)

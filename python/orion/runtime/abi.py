@@ -159,6 +159,7 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("orion_sequence_speculation", STATUS, (HANDLE, HANDLE, POINTER(Speculation))),
     ("orion_sequence_counters", STATUS, (HANDLE, HANDLE, TEXT_OUT)),
     ("orion_session_feed", STATUS, (HANDLE, HANDLE, TOKENS, c_size_t, FLOATS, c_size_t)),
+    ("orion_session_feed_batch", STATUS, (HANDLE, c_size_t, HANDLES, COUNTS, TOKENS)),
     ("orion_session_generate", STATUS, (HANDLE, HANDLE, c_size_t, TOKENS, COUNTS, REASONS)),
     (
         "orion_session_generate_batch",

@@ -41,17 +41,20 @@ class Reader(Owned, ABC):
 
     def feed(self, tokens: Row[int], logits: int = 0) -> np.ndarray:
         """Reads `tokens`; returns [logits, vocabulary] in fp32, for the last `logits` of them."""
-        try:
-            packed = array("i", tokens)
-        except (TypeError, OverflowError) as error:
-            raise UsageError(
-                f"Token ids are whole numbers below {self.vocabulary}: {error}."
-            ) from None
+        packed = self._packed(tokens)
         ids = (c_int32 * len(packed)).from_buffer(packed)
         rows = np.empty((logits, self.vocabulary), np.float32)
         target = cast(rows.ctypes.data, POINTER(c_float)) if logits else None
         library().orion_session_feed(*self._handles, ids, len(packed), target, logits)
         return rows
+
+    def _packed(self, tokens: Row[int]) -> "array[int]":
+        try:
+            return array("i", tokens)
+        except (TypeError, OverflowError) as error:
+            raise UsageError(
+                f"Token ids are whole numbers below {self.vocabulary}: {error}."
+            ) from None
 
     def set_sampling(
         self,
@@ -141,6 +144,17 @@ class Session(Reader):
     def sequence(self) -> "Sequence":
         """A new, empty sequence beside the others; `facts["slots"]` tokens fit into all of them."""
         return Sequence(self, self._open_sequence())
+
+    def feed_batch(self, texts: Row[Row[int]], sequences: "Row[Sequence]") -> None:
+        """Each of the sequences reads its text; a step reads of as many as it has room for."""
+        count = len(sequences)
+        if len(texts) != count:
+            raise UsageError(f"There are {len(texts)} texts for {count} sequences.")
+        handles = (c_uint64 * count)(*[sequence.handle for sequence in sequences])
+        counts = (c_size_t * count)(*[len(text) for text in texts])
+        packed = self._packed([token for text in texts for token in text])
+        ids = (c_int32 * len(packed)).from_buffer(packed)
+        library().orion_session_feed_batch(self.handle, count, handles, counts, ids)
 
     def generate_batch(
         self, capacity: int, sequences: "Row[Sequence]"

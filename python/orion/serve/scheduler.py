@@ -166,19 +166,31 @@ class Scheduler:
     def _read(self) -> None:
         """Some of the prompts, so that those who are answered already do not wait long."""
         room = READ_AT_ONCE
-        for job in [job for job in self._running if job.unread]:
-            if room <= 0 or job.reader is None:
-                return
-            part, job.unread = job.unread[:room], job.unread[room:]
-            room -= len(part)
-            begun = time.perf_counter()
-            try:
-                job.reader.feed(part)
-            except OrionError as error:
-                self._finish(job, problem=failed(str(error)))
-                continue
+        parts: list[tuple[Job, list[int]]] = []
+        for job in self._running:
+            if job.unread and room > 0:
+                parts.append((job, job.unread[:room]))
+                room -= len(parts[-1][1])
+        if not parts:
+            return
+        begun = time.perf_counter()
+        for job, part in self._fed(parts):
+            del job.unread[: len(part)]
             self.metrics.add("prompt_tokens_total", len(part))
-            self.metrics.add("read_seconds_total", time.perf_counter() - begun)
+        self.metrics.add("read_seconds_total", time.perf_counter() - begun)
+
+    def _fed(self, parts: Row[tuple[Job, list[int]]]) -> Row[tuple[Job, list[int]]]:
+        """Those that were read, in steps that they share."""
+        readers = [job.reader for job, _ in parts if job.reader is not None]
+        try:
+            self.session.feed_batch([part for _, part in parts], readers)
+            return parts
+        except OrionError as error:
+            if len(parts) == 1:
+                self._finish(parts[0][0], problem=failed(str(error)))
+                return ()
+        # One of them fails; which one, each finds out alone.
+        return [part for one in parts for part in self._fed([one])]
 
     def _decode(self, live: Row[Job]) -> None:
         chunk = min(self._chunk, *(job.left for job in live))

@@ -5,7 +5,8 @@ extension Caller {
   static let sessionRows = [
     Row(weight: 3, cost: 8) { $0.openSession() }, Row(weight: 16, cost: 0) { $0.openSequence() },
     Row(weight: 12, cost: 0) { $0.arrange() }, Row(weight: 16, cost: 2) { $0.feed() },
-    Row(weight: 12, cost: 4) { $0.generate() }, Row(weight: 6, cost: 6) { $0.generateBatch() },
+    Row(weight: 6, cost: 4) { $0.feedBatch() }, Row(weight: 12, cost: 4) { $0.generate() },
+    Row(weight: 6, cost: 6) { $0.generateBatch() },
     Row(weight: 10, cost: 0) { $0.choose() }, Row(weight: 6, cost: 0) { $0.adapt() },
   ]
 
@@ -78,6 +79,17 @@ extension Caller {
     judge(
       orion_session_generate_batch(
         session, count, chosen.map(\.sequence), 4, &tokens, &counts, &reasons), "generate_batch")
+  }
+
+  private mutating func feedBatch() {
+    let count = draw.below(4)
+    let chosen = (0..<count).map { _ in sequence() }
+    let session = chosen.first?.session ?? session()
+    let counts = (0..<4).map { _ in draw.below(4) }
+    let tokens = (0..<16).map { _ in Int32(draw.byte()) - 2 }
+    judge(
+      orion_session_feed_batch(session, count, chosen.map(\.sequence), counts, tokens),
+      "feed_batch")
   }
 
   /// How the next tokens are drawn.
