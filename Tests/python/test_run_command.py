@@ -104,6 +104,16 @@ def test_the_first_result_that_differs_is_named(orion: Orion, program: Path) -> 
     assert wide.code == 0
 
 
+def test_the_report_is_json_whatever_the_numbers(orion: Orion, program: Path) -> None:
+    """Where one device has a number and the other has none they are infinitely far apart."""
+    done = orion(
+        *("run", program, "--device", "cpu", "--arith", "fp32", "--compare", "sim", "--json")
+    )
+    told = json.loads(done.out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert told["first_difference"]["distance"] is None
+    assert "by inf" in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [

@@ -1,10 +1,10 @@
 """Show what the cache holds, or clear it; what is missing is compiled again."""
 
 import argparse
-import json
 from typing import Any
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.what == "clear":
         facts["freed"] = clear_cache(arguments.cache_dir, arguments.kinds)
     facts["entries"] = cache_entries(arguments.cache_dir)
-    print(json.dumps(facts) if arguments.json else "\n".join(lines(facts)))
+    print(plain_json(facts) if arguments.json else "\n".join(lines(facts)))
     return 0
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 from orion.errors import OrionError
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def answer(chat: "Chat", message: str, as_json: bool) -> None:
         pieces.append(piece)
         if not as_json:
             print(piece.text, end="", flush=True)
-    print(json.dumps(turn(pieces)) if as_json else "", flush=True)
+    print(plain_json(turn(pieces)) if as_json else "", flush=True)
 
 
 def turn(pieces: "list[Piece]") -> dict[str, Any]:

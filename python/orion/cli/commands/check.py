@@ -2,11 +2,11 @@
 
 import argparse
 import difflib
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 from orion.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
             print_table(*table(findings, profiles))
         say(f"{source.path}: {summary(findings)} on {', '.join(profiles)}")
     if arguments.json:
-        print(json.dumps(found))
+        print(plain_json(found))
     return 1 if failed else 0
 
 

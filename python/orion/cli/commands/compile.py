@@ -4,6 +4,7 @@ import argparse
 import json
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     manifest = json.loads((arguments.output / "manifest.json").read_text())
     if arguments.json:
-        print(json.dumps({"bundle": str(arguments.output), **_facts(manifest)}))
+        print(plain_json({"bundle": str(arguments.output), **_facts(manifest)}))
     else:
         print(arguments.output)
     return 0

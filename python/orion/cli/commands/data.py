@@ -1,9 +1,9 @@
 """Make token files to train on, from text, lines of JSON, or small stories of our own."""
 
 import argparse
-import json
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 
 STORIES = 4000
 
@@ -77,5 +77,5 @@ def run(arguments: argparse.Namespace) -> int:
         f"{made.train:,} tokens to train on, {made.valid:,} to validate, vocabulary"
         f" {made.vocabulary}"
     )
-    print(json.dumps(made.to_json()) if arguments.json else arguments.output)
+    print(plain_json(made.to_json()) if arguments.json else arguments.output)
     return 0

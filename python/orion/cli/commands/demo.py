@@ -2,11 +2,11 @@
 
 import argparse
 import contextlib
-import json
 import tempfile
 from pathlib import Path
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         for message in demo(place, arguments.device, iters, report, cache_dir=arguments.cache_dir):
             say(message)
     if arguments.json:
-        print(json.dumps(report.to_json()))
+        print(plain_json(report.to_json()))
     else:
         print_table(("what", "value"), report.rows())
     return 0

@@ -5,10 +5,10 @@ engine what is not known for every chip and system; `--json` gives a report that
 """
 
 import argparse
-import json
 from typing import Any
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     from orion.runtime import examine
 
     report = examine(arguments.device, cache_dir=arguments.cache_dir, probes=arguments.probes)
-    print(json.dumps(report) if arguments.json else "\n".join(_lines(report)))
+    print(plain_json(report) if arguments.json else "\n".join(_lines(report)))
     return 0 if report["passed"] else 1
 
 

@@ -1,11 +1,11 @@
 """Predict time, memory and energy of a model, a bundle or a MIL file, chip by chip."""
 
 import argparse
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 from orion.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def infer(
     if arguments.plot:
         plot(arguments, found, model.name, chosen)
     if arguments.json:
-        print(json.dumps(result(model, [row.to_json() for row in found], published)))
+        print(plain_json(result(model, [row.to_json() for row in found], published)))
         return 0
     print(
         f"{LABEL}: {model.name}, {model.parameters:,} parameters; a token with at most"
@@ -164,7 +164,7 @@ def train(
     if arguments.plot:
         plot(arguments, found, f"a training step of {model.name}", chosen)
     if arguments.json:
-        print(json.dumps(result(model, [row.to_json() for row in found], published)))
+        print(plain_json(result(model, [row.to_json() for row in found], published)))
         return 0
     step = found[0]
     print(
@@ -231,7 +231,7 @@ def estimate_files(arguments: argparse.Namespace, chosen: Mapping[str, dict[str,
         plot(arguments, list(found), str(arguments.what.name), chosen)
     if arguments.json:
         facts = {"kind": "prediction", "path": str(arguments.what)}
-        print(json.dumps(facts | {"profiles": [row.to_json() for row in found]}))
+        print(plain_json(facts | {"profiles": [row.to_json() for row in found]}))
         return 0
     print(f"{LABEL}: {arguments.what}")
     if len(found) == 1:
@@ -249,7 +249,7 @@ def print_paper(known: Mapping[str, Any], *, as_json: bool) -> int:
     with working("Estimating the paper's tables"):
         found = paper_tables(known)
     if as_json:
-        print(json.dumps({"kind": "prediction", "rows": found}))
+        print(plain_json({"kind": "prediction", "rows": found}))
         return 0
     print(f"{LABEL} beside the paper's claims, on M4 Max unless a row says otherwise")
     for number, table in enumerate(dict.fromkeys(row["table"] for row in found)):
@@ -264,7 +264,7 @@ def print_coefficients(chosen: Mapping[str, dict[str, Any]], *, as_json: bool) -
 
     rows = {name: profile["cost_rows"] for name, profile in chosen.items()}
     if as_json:
-        print(json.dumps(rows))
+        print(plain_json(rows))
         return 0
     head = ["profile", "coefficient", "value", "unit", "evidence", "source"]
     keys = ("coefficient", "value", "unit", "evidence", "source")

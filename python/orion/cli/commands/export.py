@@ -1,9 +1,9 @@
 """Write a model for others: a bundle for a device, or safetensors with their config."""
 
 import argparse
-import json
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 
 FORMATS = ("bundle", "safetensors")
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     facts = FACTS[arguments.format](arguments)
-    print(json.dumps(facts) if arguments.json else arguments.output)
+    print(plain_json(facts) if arguments.json else arguments.output)
     return 0
 
 

@@ -1,9 +1,9 @@
 """Make an adapter part of its model, as a Hugging Face checkpoint."""
 
 import argparse
-import json
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,5 +38,5 @@ def run(arguments: argparse.Namespace) -> int:
         "parameters": report.parameters,
         "bytes": report.bytes,
     }
-    print(json.dumps(facts) if arguments.json else report.directory)
+    print(plain_json(facts) if arguments.json else report.directory)
     return 0

@@ -1,10 +1,10 @@
 """Continue a prompt."""
 
 import argparse
-import json
 import sys
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         say_trace(device)
     if arguments.json:
-        print(json.dumps(result.to_json()))
+        print(plain_json(result.to_json()))
     else:
         print("" if model.tokenizer.has_text else ",".join(map(str, result.new_ids)))
     say(_summary(result.to_json()))

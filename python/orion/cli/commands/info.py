@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     if arguments.model:
         facts["model"] = _model(arguments.model)
-    print(json.dumps(facts) if arguments.json else "\n".join(_lines(facts)))
+    print(plain_json(facts) if arguments.json else "\n".join(_lines(facts)))
     return 0
 
 

@@ -1,11 +1,11 @@
 """Shrink a failing MIL program to a smallest one that fails the same way, and name the rule."""
 
 import argparse
-import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 
 if TYPE_CHECKING:
     from orion.diagnose.reduce import Judge
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
             "failure": as_json(found.failure),
             "suspects": list(dict.fromkeys(finding.rule for finding in broken)),
         }
-        print(json.dumps(facts))
+        print(plain_json(facts))
     else:
         print(found.text)
     if arguments.output:

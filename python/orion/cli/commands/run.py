@@ -2,12 +2,12 @@
 
 import argparse
 import io
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output:
         save(arguments.output, outputs)
     if arguments.json:
-        print(json.dumps(facts))
+        print(plain_json(facts))
     else:
         headings = ["output", "dtype", "shape", "min", "mean", "max", "nan"]
         print_table(headings, [[row[name] for name in headings] for row in facts["outputs"]])

@@ -1,7 +1,6 @@
 """Train a model, from fresh weights or from a checkpoint."""
 
 import argparse
-import json
 import os
 import signal
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 
 if TYPE_CHECKING:
     from orion.train import Ranks
@@ -171,7 +171,7 @@ def train_with(ranks: "Ranks", arguments: argparse.Namespace, *, with_adapters: 
             print_verified(trainer.learner.gradient_errors, say)
         report = finish(trainer)
     if ranks.rank == 0:
-        print(json.dumps(report) if arguments.json else report["model"])
+        print(plain_json(report) if arguments.json else report["model"])
     return 0
 
 

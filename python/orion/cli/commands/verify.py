@@ -1,11 +1,11 @@
 """Compare a model on a device with a reference: its expected.npz, or token ids."""
 
 import argparse
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orion.cli import options
+from orion.cli.plain_json import plain_json
 from orion.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         say_trace(device)
     report = replace(report, healed=watch.rebuilt())
     if arguments.json:
-        print(json.dumps(report.to_json()))
+        print(plain_json(report.to_json()))
     else:
         print_table(*report.table())
     for entry in report.healed:
