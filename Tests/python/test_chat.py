@@ -85,6 +85,25 @@ def test_an_answer_is_that_of_a_model_that_read_all(model: Model, talker: Path) 
             seen += said
 
 
+def test_a_later_turn_has_no_space_before_it(data: Path, tmp_path: Path) -> None:
+    """Tokenizers that put one before a text do so before the whole conversation."""
+    directory = copy_of(data / "golden/qwen3-tiny", tmp_path / "model")
+    pieces = ["\u2581", *map(chr, range(33, 127)), "\n"]
+    library = tokenizers.Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, []))
+    library.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    library.decoder = decoders.Metaspace(prepend_scheme="first")
+    library.save(str(directory / "tokenizer.json"))
+    (directory / "tokenizer_config.json").write_text(json.dumps({"chat_template": CHATML}))
+    with package.load(directory, "cpu") as opened:
+        words = opened.tokenizer
+        assert words.encode("[two]", bos=False)[0] == pieces.index("\u2581")
+        chat = Chat(opened)
+        chat._text, chat._ids = "[one] and more.", words.encode("[one] and more.", bos=False)
+        new = chat._unread("[one] and more.[two]")
+        assert chat._ids + new == words.encode("[one] and more.[two]", bos=False)
+        assert [pieces[token] for token in new] == list("[two]")
+
+
 def test_reset_forgets_all_but_the_system_prompt(model: Model) -> None:
     chat = Chat(model, system="S", max_tokens=4)
     first = ask(chat, "Hi")

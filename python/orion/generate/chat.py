@@ -118,7 +118,7 @@ class Chat:
         """Ids of the part of `text` that the session has not read; it forgets what is not in it."""
         tokenizer = self.model.tokenizer
         if self._ids and text.startswith(self._text):
-            return tokenizer.encode(text[len(self._text) :], bos=False)
+            return self._continued(text)
         ids = tokenizer.encode(text, bos=self.template is None)
         pairs = enumerate(zip(ids[:-1], self._ids, strict=False))
         shortest = min(len(ids) - 1, len(self._ids))
@@ -126,3 +126,15 @@ class Chat:
         self.model.session.truncate(same)
         del self._ids[same:]
         return ids[same:]
+
+    def _continued(self, text: str) -> list[int]:
+        """Ids of what `text` has behind the part that was read, as the whole of it is cut.
+
+        Many tokenizers put a space before a text, which does not belong in its middle. Where pieces
+        reach over the end of the part, as in words that are glued, the rest is a text of its own.
+        """
+        tokenizer = self.model.tokenizer
+        before, whole = (tokenizer.encode(part, bos=False) for part in (self._text, text))
+        if whole[: len(before)] == before:
+            return whole[len(before) :]
+        return tokenizer.encode(text[len(self._text) :], bos=False)
