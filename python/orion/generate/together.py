@@ -61,7 +61,7 @@ def batch(
         for reader in readers:
             reader.set_adapter(model.adapter)
         try:
-            for lane, reader in zip(group, readers, strict=True):
+            for reader in readers:
                 how.apply(reader)
                 reader.set_speculation(num_draft_tokens)
             model.session.feed_batch([lane.ids for lane in group], readers)
