@@ -58,10 +58,9 @@ def batch(
     for group in groups(lanes, max_tokens, model.session):
         begun = time.perf_counter()
         readers = [model.session.sequence() for _ in group]
-        for reader in readers:
-            reader.set_adapter(model.adapter)
         try:
             for reader in readers:
+                reader.set_adapter(model.adapter)
                 how.apply(reader)
                 reader.set_speculation(num_draft_tokens)
             model.session.feed_batch([lane.ids for lane in group], readers)

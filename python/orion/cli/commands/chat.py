@@ -36,20 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from orion.cli.screen import say, say_device, working
-    from orion.generate import Chat, load
-    from orion.runtime import Device
+    from orion.cli.opening import open_device, open_model
+    from orion.cli.screen import say
+    from orion.generate import Chat
 
-    device = Device(arguments.device, cache_dir=arguments.cache_dir)
-    say_device(device, arguments.device)
-    with working(f"Opening {arguments.model}"):
-        model = load(
-            arguments.model,
-            device,
-            cache_dir=arguments.cache_dir,
-            weights=arguments.weights,
-            adapter_path=arguments.adapter_path,
-        )
+    device = open_device(arguments)
+    model = open_model(arguments, device, adapter_path=arguments.adapter_path)
     chat = Chat(
         model,
         system=arguments.system_prompt,

@@ -47,24 +47,16 @@ def token_ids(text: str) -> list[int]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from orion.cli.screen import say, say_device, say_trace, working
-    from orion.generate import BATCH_CHUNK, STREAM_CHUNK, load
-    from orion.runtime import Device
+    from orion.cli.opening import open_device, open_model
+    from orion.cli.screen import say, say_trace
+    from orion.generate import BATCH_CHUNK, STREAM_CHUNK
 
     prompt = arguments.prompt_ids
     if prompt is None:
         prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
-    device = Device(arguments.device, cache_dir=arguments.cache_dir, trace=arguments.trace)
-    say_device(device, arguments.device)
+    device = open_device(arguments)
     try:
-        with working(f"Opening {arguments.model}"):
-            model = load(
-                arguments.model,
-                device,
-                cache_dir=arguments.cache_dir,
-                weights=arguments.weights,
-                adapter_path=arguments.adapter_path,
-            )
+        model = open_model(arguments, device, adapter_path=arguments.adapter_path)
         if model.tokenizer.note:
             say(model.tokenizer.note)
         pieces = []

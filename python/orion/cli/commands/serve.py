@@ -52,10 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from orion.cli.screen import say, say_device, working
-    from orion.generate import load
+    from orion.cli.opening import open_device, open_model
+    from orion.cli.screen import say
     from orion.generate.model import room_for
-    from orion.runtime import Device
 
     try:
         from orion.serve.app import Service
@@ -69,18 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
     address = Address(arguments.host, arguments.port, key, tuple(arguments.allow_origin))
     name = arguments.model_name or Path(os.path.abspath(arguments.model)).name
     adapters = named_adapters(arguments.adapter, name)
-    device = Device(arguments.device, cache_dir=arguments.cache_dir)
-    say_device(device, arguments.device)
-    with working(f"Opening {arguments.model}"):
-        model = load(
-            arguments.model,
-            device,
-            cache_dir=arguments.cache_dir,
-            weights=arguments.weights,
-            adapter_room=room_for(*adapters.values()) if adapters else None,
-        )
-        for each, path in adapters.items():
-            model.open_adapter(each, path)
+    device = open_device(arguments)
+    room = room_for(*adapters.values()) if adapters else None
+    model = open_model(arguments, device, adapter_room=room)
+    for each, path in adapters.items():
+        model.open_adapter(each, path)
     service = Service(model, name, tuple(adapters), limits, address)
     try:
         server = Server(service)

@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from orion.cli.screen import print_table, say, say_device, say_trace, working
-    from orion.generate import load
-    from orion.runtime import Device, default_cache_dir
+    from orion.cli.opening import open_device, open_model
+    from orion.cli.screen import print_table, say, say_trace, working
+    from orion.runtime import default_cache_dir
     from orion.verify import (
         CacheWatch,
         read_cases,
@@ -57,17 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
     cases = read_cases(arguments.ids) if by_ids else []
     reference = None if by_ids else read_reference(arguments.model)
     watch = CacheWatch(arguments.cache_dir or default_cache_dir())
-    device = Device(arguments.device, cache_dir=arguments.cache_dir, trace=arguments.trace)
-    say_device(device, arguments.device)
+    device = open_device(arguments)
     report: Report | LogitsReport
     try:
-        with working(f"Opening {arguments.model}"):
-            model = load(
-                arguments.model,
-                device,
-                cache_dir=arguments.cache_dir,
-                weights=arguments.weights,
-            )
+        model = open_model(arguments, device)
         with working("Comparing"):
             if reference is None:
                 report = verify(model, cases, arguments.margin)
