@@ -61,3 +61,9 @@ def test_an_unknown_kind_is_named(orion: Orion, tmp_path: Path) -> None:
         clear_cache(tmp_path, ["plans"])
     done = orion("cache", "list", "sim", "--cache-dir", tmp_path)
     assert done.code == 2 and "orion cache clear" in done.err
+
+
+def test_a_file_is_no_cache(orion: Orion, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    done = orion("cache", "--cache-dir", tmp_path / "file")
+    assert (done.code, done.out) == (1, "") and "not a directory" in done.err

@@ -87,6 +87,11 @@ def test_profiles_stand_in_one_table(orion: Orion, broken: Path) -> None:
     assert sum("[type-mismatch]" in line for line in done.out.splitlines()) == 1
 
 
+def test_profiles_are_named_with_commas_and_once(orion: Orion, broken: Path) -> None:
+    done = orion("check", broken, "--profile", "paper, m4-macos15,paper")
+    assert done.err.splitlines()[-1].endswith("on paper, m4-macos15")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("check",), ("check", "/nonexistent.mil"), ("check", "{}", "--profile", "m9")],

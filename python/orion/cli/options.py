@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,15 @@ def adapter_room_of(arguments: argparse.Namespace) -> Any:
 
 def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object") -> None:
     parser.add_argument("--json", action="store_true", help=f"print {what} and nothing else")
+
+
+def profiles_of(asked: str, known: Sequence[str]) -> list[str]:
+    """Names with commas between, each once. UsageError for one that is not known."""
+    names = list(dict.fromkeys(name.strip() for name in asked.split(",")))
+    for name in names:
+        if name not in known:
+            raise UsageError(f"No profile is called {name!r}; there are {', '.join(known)}.")
+    return names
 
 
 def add_trace(parser: argparse.ArgumentParser) -> None:

@@ -22,13 +22,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from orion.errors import UsageError
+    from orion.errors import OrionError, UsageError
     from orion.runtime import cache_entries, default_cache_dir
     from orion.runtime.caches import clear_cache
 
     if arguments.kinds and arguments.what == "list":
         raise UsageError("Kinds are for `orion cache clear`.")
-    facts: dict[str, Any] = {"directory": str(arguments.cache_dir or default_cache_dir())}
+    directory = arguments.cache_dir or default_cache_dir()
+    if directory.exists() and not directory.is_dir():
+        raise OrionError(f"{directory}: not a directory; name the cache's with --cache-dir.")
+    facts: dict[str, Any] = {"directory": str(directory)}
     if arguments.what == "clear":
         facts["freed"] = clear_cache(arguments.cache_dir, arguments.kinds)
     facts["entries"] = cache_entries(arguments.cache_dir)

@@ -67,11 +67,7 @@ def profiles_of(asked: str | None, of_bundle: str | None) -> list[str]:
     known = profile_names()
     if asked == "all":
         return [name for name in known if name != "cpu"]
-    names = [of_bundle or "m4-macos15"] if asked is None else asked.split(",")
-    for name in names:
-        if name not in known:
-            raise UsageError(f"No profile is called {name!r}; there are {', '.join(known)}.")
-    return names
+    return options.profiles_of(asked if asked is not None else of_bundle or "m4-macos15", known)
 
 
 def summary(findings: list["Finding"]) -> str:

@@ -82,10 +82,9 @@ def chosen_profiles(
             names = ", ".join(dict.fromkeys(row["chip"] for row in known.values()))
             raise UsageError(f"No profile is of a chip {arguments.chip!r}; there are {names}.")
         return {n: row for n, row in known.items() if row["chip"].lower() == arguments.chip.lower()}
-    asked = list(known) if arguments.profile in (None, "all") else arguments.profile.split(",")
-    for name in asked:
-        if name not in known:
-            raise UsageError(f"No profile is called {name!r}; there are {', '.join(known)}.")
+    if arguments.profile in (None, "all"):
+        return dict(known)
+    asked = options.profiles_of(arguments.profile, list(known))
     return {name: known[name] for name in known if name in asked}
 
 
