@@ -221,6 +221,14 @@ def test_pickles_are_refused_unopened(tmp_path: Path, name: str) -> None:
             weights.load(path)
 
 
+def test_a_gguf_file_is_named(tmp_path: Path) -> None:
+    """By its beginning, or where a directory has nothing else."""
+    (tmp_path / "model.gguf").write_bytes(b"GGUF" + bytes(100))
+    for place in (tmp_path / "model.gguf", tmp_path):
+        with pytest.raises(OrionError, match=r"model\.gguf: is a GGUF file, .* \*\.safetensors"):
+            weights.load(place)
+
+
 @pytest.mark.parametrize("start", [b"PK\x03\x04", b"\x80\x02", b"\x80\x04"])
 def test_pickles_under_other_names_are_refused(tmp_path: Path, start: bytes) -> None:
     path = tmp_path / "model.bin"

@@ -24,6 +24,7 @@ MANIFEST = "manifest.json"
 PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 # How they begin, whatever they are called: a zip archive, or a pickle of protocol 2 to 5.
 PICKLE_STARTS = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
+GGUF_START = b"GGUF"
 ADVICE = (
     "pickles are never opened, for they can run code; save the model as safetensors"
     " (save_pretrained(..., safe_serialization=True)) and name that"
@@ -93,7 +94,7 @@ def files(path: str | Path) -> tuple[Path, ...]:
 def find_checkpoint(path: Path) -> Path:
     """The one checkpoint file of llama2.c at `path`."""
     if path.is_file():
-        refuse_pickle(path)
+        refuse_others(path)
         return path
     if (path / MANIFEST).is_file():
         raise UsageError(
@@ -102,7 +103,7 @@ def find_checkpoint(path: Path) -> Path:
         )
     found = sorted(p for p in path.glob("*.bin") if not p.name.startswith("tok"))
     if len(found) == 1:
-        refuse_pickle(found[0])
+        refuse_others(found[0])
         return found[0]
     if found:
         names = ", ".join(p.name for p in found)
@@ -113,6 +114,8 @@ def find_checkpoint(path: Path) -> Path:
     if any(path.glob("*.safetensors")):
         raise OrionError(f"{path}: holds safetensors but no {CONFIG}; put the model's beside them")
     refuse_pickles_of(path)
+    for gguf in sorted(path.glob("*.gguf"))[:1]:
+        refuse_others(gguf)
     raise OrionError(
         f"{path}: expected {CONFIG} and *.safetensors, or one checkpoint *.bin of llama2.c, found"
         " neither"
@@ -130,7 +133,8 @@ def is_torch_bin(path: Path) -> bool:
     return path.suffix == ".bin" and path.name.startswith(("pytorch_model", "adapter_model"))
 
 
-def refuse_pickle(path: Path) -> None:
+def refuse_others(path: Path) -> None:
+    """Names a file of another format by its beginning."""
     if path.suffix in PICKLES or is_torch_bin(path):
         raise OrionError(f"{path}: {ADVICE}")
     try:
@@ -140,3 +144,8 @@ def refuse_pickle(path: Path) -> None:
         raise OrionError(f"{path}: cannot be read: {error.strerror}") from None
     if start.startswith(PICKLE_STARTS):
         raise OrionError(f"{path}: {ADVICE}")
+    if start == GGUF_START:
+        raise OrionError(
+            f"{path}: is a GGUF file, which is not read; name the model's directory or id on the"
+            " hub, with config.json and *.safetensors"
+        )
