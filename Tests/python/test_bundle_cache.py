@@ -12,7 +12,8 @@ import pytest
 from profiles_for_tests import CPU
 from profiles_for_tests import M4 as FULL_M4
 
-from orion.compile import cached_bundle, files
+from orion import files
+from orion.compile import cached_bundle
 from orion.compile.identity import Identities
 from orion.errors import OrionError
 from orion.weights import tiny
