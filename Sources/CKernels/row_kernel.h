@@ -155,18 +155,24 @@ INLINE double8 column_values(const double *values, size_t count) {
   return result;
 }
 
+// A row at a time, as fold_columns: the lines of rows far apart share few places of the first-level cache.
 static void affine_columns(const orion_row_map *map) {
+  double8 shifts[ROW_COLUMNS / 8], scales[ROW_COLUMNS / 8];
   for (size_t c = 0; c < map->columns; c += 8) {
-    const size_t rest = map->columns - c;
-    const double8 shift = column_values(map->shift + c, rest);
-    const double8 scale = column_values(map->scale + c, rest);
-    for (size_t k = 0; k < map->count; k++) {
-      const double4 gamma = all4(map->gamma == NULL ? 1 : (double)map->gamma[k]);
-      const double4 beta = all4(map->beta == NULL ? -0.0 : (double)map->beta[k]);
-      const double8 x = widen(load_part8(map->x + k * map->stride + c, rest));
+    shifts[c / 8] = column_values(map->shift + c, map->columns - c);
+    scales[c / 8] = column_values(map->scale + c, map->columns - c);
+  }
+  for (size_t k = 0; k < map->count; k++) {
+    const float *source = map->x + k * map->stride;
+    float *target = map->y + k * map->stride;
+    const double4 gamma = all4(map->gamma == NULL ? 1 : (double)map->gamma[k]);
+    const double4 beta = all4(map->beta == NULL ? -0.0 : (double)map->beta[k]);
+    for (size_t c = 0; c < map->columns; c += 8) {
+      const size_t rest = map->columns - c;
+      const double8 x = widen(load_part8(source + c, rest)), shift = shifts[c / 8], scale = scales[c / 8];
       const double4 low = affine4(x.low, shift.low, scale.low, gamma, beta);
       const double4 high = affine4(x.high, shift.high, scale.high, gamma, beta);
-      store_part8(map->y + k * map->stride + c, join_rounded8(low, high, map->half), rest);
+      store_part8(target + c, join_rounded8(low, high, map->half), rest);
     }
   }
 }
