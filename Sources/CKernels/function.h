@@ -5,123 +5,31 @@
 #define ORION_FUNCTION_H
 #include "vector.h"
 
-INLINE double4 infinity4(void) { return all4(__builtin_inf()); }
-
-// Horner's rule, highest power first.
-INLINE double4 polynomial4(double4 x, const double *terms, int count) {
-  double4 sum = all4(terms[0]);
-#pragma clang loop unroll(full)
-  for (int i = 1; i < count; i++) sum = fma4(sum, x, all4(terms[i]));
-  return sum;
-}
-#define POLYNOMIAL(x, terms) polynomial4(x, terms, sizeof(terms) / sizeof *(terms))
-
-// ---- exponentials ----
-
-// x = n ln 2 + r, |r| <= ln 2 / 2.
-typedef struct {
-  double4 power;  // 2^n
-  double4 rest;   // e^r - 1
-} exp_parts;
-
-INLINE exp_parts exp_from_parts4(double4 shifted, double4 r) {
-  // 1/12!, 1/11!, ... 1/2!
-  static const double terms[] = {2.08767569878681e-09,
-                                 2.505210838544172e-08,
-                                 2.755731922398589e-07,
-                                 2.7557319223985893e-06,
-                                 2.48015873015873e-05,
-                                 1.984126984126984e-04,
-                                 1.3888888888888889e-03,
-                                 8.333333333333333e-03,
-                                 4.1666666666666664e-02,
-                                 1.6666666666666666e-01,
-                                 0.5};
-  const double4 rest = fma4(r * r, POLYNOMIAL(r, terms), r);
-  // The integer n stands in the low bits of the shifted value.
-  const double4 power = (double4)(((uint4)shifted + 1023) << 52);
-  return (exp_parts){power, rest};
-}
+#define POLYNOMIAL(x, terms) LANES(polynomial)(x, terms, sizeof(terms) / sizeof *(terms))
 
 static const double exp_shift = 0x1.8p52;  // adding it rounds to an integer
 static const double exp_lowest = -708, exp_highest = 709;
 
-INLINE exp_parts exp_parts4(double4 x) {
-  x = select4(x < exp_lowest, all4(exp_lowest), select4(x > exp_highest, all4(exp_highest), x));
-  const double4 shifted = fma4(x, all4(0x1.71547652b82fep+0), all4(exp_shift));
-  const double4 n = shifted - exp_shift;
-  double4 r = fma4(n, all4(-0x1.62e42fefa39efp-1), x);
-  r = fma4(n, all4(-0x1.abc9e3b39803fp-56), r);
-  return exp_from_parts4(shifted, r);
-}
-
-// Below e^-708 nothing is left in fp32: 0.
-INLINE double4 exp4(double4 x) {
-  const exp_parts parts = exp_parts4(x);
-  const double4 inner = fma4(parts.power, parts.rest, parts.power);
-  return select4(x < exp_lowest, all4(0), select4(x > exp_highest, infinity4(), inner));
-}
+#define DOUBLES double4
+#define DOUBLES_BITS uint4
+#define LANES(name) name##4
+#include "exponential.h"
+#if KERNELS_AVX512
+#define DOUBLES double8d
+#define DOUBLES_BITS uint8d
+#define LANES(name) name##8d
+#include "exponential.h"
+#endif
+#define LANES(name) name##4
 
 INLINE double4 exp2_4(double4 x) {
   const double4 held = select4(x < -1021, all4(-1021), select4(x > 1023, all4(1023), x));
   const double4 shifted = held + exp_shift;
-  const exp_parts parts =
+  const exp_in_parts4 parts =
       exp_from_parts4(shifted, (held - (shifted - exp_shift)) * 0x1.62e42fefa39efp-1);
   const double4 inner = fma4(parts.power, parts.rest, parts.power);
   return select4(x < -1021, all4(0), select4(x >= 1024, infinity4(), inner));
 }
-
-// E / (E + 2) with E = e^2|x| - 1, which loses nothing near 0.
-INLINE double4 tanh4(double4 x) {
-  double4 twice = 2 * abs4(x);
-  twice = select4(twice > 80, all4(80), twice);
-  const exp_parts parts = exp_parts4(twice);
-  const double4 e = fma4(parts.power, parts.rest, parts.power - 1);
-  return sign_of4(e / (e + 2), x);
-}
-
-INLINE double4 sigmoid4(double4 x) { return 1 / (1 + exp4(-x)); }
-INLINE double4 silu4(double4 x) { return x * sigmoid4(x); }
-INLINE double4 gelu_sigmoid4(double4 x) { return x * sigmoid4(1.702 * x); }
-// x (1 + tanh u) / 2 = x sigmoid(2u).
-INLINE double4 gelu_tanh4(double4 x) {
-  const double4 u = x * fma4(x * x, all4(0.044715), all4(1));
-  return x * sigmoid4(u * (2 * 0.79788456080286535588));
-}
-
-// ---- the error function ----
-
-// e^(z^2) erfc(z) (1 + 2z) as a polynomial of (z - 2) / (z + 2), for 0 <= z <= 12, where erfc
-// leaves fp32.
-INLINE double4 erfc_positive4(double4 z) {
-  static const double terms[] = {
-      -9.8131811631435146e-8, -4.9401423716938729e-7, -6.5740744856957378e-7,
-      1.1998868709219292e-6,  5.0562897518467332e-6,  3.8410208690973216e-6,
-      -1.3366967959562301e-5, -3.6446672282201524e-5, -1.5574408783304974e-6,
-      0.00015103748609482661, 0.00020637741341492901, -0.00045433932490468967,
-      -0.0014568151812060438, 0.0012713387029176044,  0.0087226539528155607,
-      -0.008034015062465339,  -0.054220000993979377,  0.16405128003282169,
-      -0.16603039761528407,   -0.092763826585740723,  1.2769783815525288};
-  const double4 held = select4(z > 12, all4(12), z);
-  const double4 scaled = POLYNOMIAL((held - 2) / (held + 2), terms) / (1 + 2 * held);
-  return scaled * exp4(-z * z);
-}
-INLINE double4 erfc4(double4 x) {
-  const double4 tail = erfc_positive4(abs4(x));
-  return select4(x < 0, 2 - tail, tail);
-}
-INLINE double4 erf4(double4 x) {
-  // erf(x) / x as a polynomial of x^2, for |x| <= 1.
-  static const double terms[] = {
-      9.4285969568341643e-9,  -1.5188281247335167e-7, 1.6310356513871741e-6,
-      -1.4913300906316396e-5, 0.00012054681918310599, -0.00085483048717827406,
-      0.0052239771541053047,  -0.026866170586496872,  0.11283791670580422,
-      -0.376126389031744,     1.1283791670955122};
-  const double4 small = x * POLYNOMIAL(x * x, terms);
-  const double4 large = sign_of4(1 - erfc_positive4(abs4(x)), x);
-  return select4(abs4(x) <= 1, small, large);
-}
-INLINE double4 gelu_exact4(double4 x) { return x * (0.5 * erfc4(x * -0.70710678118654752440)); }
 
 // ---- logarithm ----
 

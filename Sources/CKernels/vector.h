@@ -224,4 +224,28 @@ INLINE float8 join_half8(double4 low, double4 high) {
 }
 #endif
 
+// ---- eight doubles at once ----
+
+#if KERNELS_AVX512
+typedef double double8d __attribute__((vector_size(64)));
+typedef int64_t int8d __attribute__((vector_size(64)));
+typedef uint64_t uint8d __attribute__((vector_size(64)));
+INLINE double8d all8d(double x) { return (double8d){x, x, x, x, x, x, x, x}; }
+INLINE double8d fma8d(double8d a, double8d b, double8d c) { return __builtin_elementwise_fma(a, b, c); }
+INLINE double8d abs8d(double8d x) { return (double8d)((int8d)x & INT64_MAX); }
+INLINE double8d select8d(int8d mask, double8d a, double8d b) {
+  return (double8d)((mask & (int8d)a) | (~mask & (int8d)b));
+}
+INLINE double8d sign_of8d(double8d magnitude, double8d sign) {
+  return select8d((int8d)all8d(-0.0), sign, magnitude);
+}
+INLINE double8d widen8d(float8 x) { return __builtin_convertvector(x, double8d); }
+INLINE float8 join8d(double8d x) { return __builtin_convertvector(x, float8); }
+INLINE float8 join_half8d(double8d x) {
+  const uint64_t lost = (UINT64_C(1) << 29) - 1;
+  const uint8d bits = (uint8d)x;
+  return round_half8(join8d((double8d)((bits & ~lost) | (((bits & lost) + lost) & (lost + 1)))));
+}
+#endif
+
 #endif
