@@ -15,9 +15,10 @@ final class TableWriter {
   private let columns: Int
   /// Columns from here on hold `rest`.
   private var used: Int
-  /// One row as fp32, and one as the tensor's type.
+  /// Rows that are written together, as fp32, and their numbers there.
   private let wide: UnsafeMutablePointer<Float>
-  private let narrow: UnsafeMutablePointer<UInt16>
+  private let order: UnsafeMutablePointer<Int32>
+  private static let rowsTogether = 64
 
   init(_ table: TableRows, into storage: any TensorStorage, rest: Rest) {
     self.table = table
@@ -25,13 +26,15 @@ final class TableWriter {
     self.rest = rest
     columns = storage.layout.shape[3]
     used = columns
-    wide = .allocate(capacity: table.width)
-    narrow = .allocate(capacity: table.width)
+    let together = min(columns, TableWriter.rowsTogether)
+    wide = .allocate(capacity: table.width * together)
+    order = .allocate(capacity: together)
+    for index in 0..<together { order[index] = Int32(index) }
   }
 
   deinit {
     wide.deallocate()
-    narrow.deallocate()
+    order.deallocate()
   }
 
   /// Column s < `count` gets row `row(s)`, which must be one of the table's; the others hold the rest.
@@ -40,53 +43,37 @@ final class TableWriter {
     // Until all is written, nothing is known of the memory.
     used = columns
     try storage.withAddress { address throws(OrionError) in
-      for column in 0..<count { put(row(column), column, address) }
-      for column in count..<max(known, count) {
-        switch rest {
-        case .zeros: clear(column, address)
-        case .rowZero: put(0, column, address)
+      let changed = max(known, count)
+      let written = rest == .rowZero ? changed : count
+      for first in stride(from: 0, to: written, by: Self.rowsTogether) {
+        let columns = first..<min(first + Self.rowsTogether, written)
+        for column in columns {
+          let source = table.address(ofRow: column < count ? row(column) : 0)
+          if let source { widen(source, to: wide + (column - first) * table.width) }
         }
+        put(columns, address)
       }
+      PositionView(address, storage.layout, axis: 3).clear(written..<changed)
     }
     used = count
   }
 
-  private func put(_ row: Int, _ column: Int, _ address: UnsafeMutableRawPointer) {
-    guard let source = table.address(ofRow: row) else { return }
+  private func put(_ columns: Range<Int>, _ address: UnsafeMutableRawPointer) {
     let layout = storage.layout
-    switch (table.dtype, layout.dtype) {
-    case (.fp32, .fp32): scatter(source, UInt32.self, column, address)
-    case (.fp16, .fp16): scatter(source, UInt16.self, column, address)
-    case (_, .fp32): scatter(widened(source), UInt32.self, column, address)
-    default:
-      orion_f32_to_f16(widened(source).assumingMemoryBound(to: Float.self), narrow, table.width)
-      scatter(UnsafeRawPointer(narrow), UInt16.self, column, address)
-    }
+    let target = orion_matrix(
+      values: address + columns.lowerBound * layout.dtype.byteCount, row_bytes: layout.rowBytes,
+      half: layout.dtype == .fp16)
+    let rows = orion_matrix(
+      values: wide, row_bytes: table.width * MemoryLayout<Float>.size, half: false)
+    orion_embedding_gather(rows, table.width, order, columns.count, target)
   }
 
-  private func widened(_ source: UnsafeRawPointer) -> UnsafeRawPointer {
+  private func widen(_ source: UnsafeRawPointer, to target: UnsafeMutablePointer<Float>) {
     let halves = source.assumingMemoryBound(to: UInt16.self)
     switch table.dtype {
-    case .fp16: orion_f16_to_f32(halves, wide, table.width)
-    case .bf16: orion_bf16_to_f32(halves, wide, table.width)
-    default: return source
+    case .fp16: orion_f16_to_f32(halves, target, table.width)
+    case .bf16: orion_bf16_to_f32(halves, target, table.width)
+    default: target.update(from: source.assumingMemoryBound(to: Float.self), count: table.width)
     }
-    return UnsafeRawPointer(wide)
-  }
-
-  private func scatter<T: FixedWidthInteger>(
-    _ source: UnsafeRawPointer, _ type: T.Type, _ column: Int, _ address: UnsafeMutableRawPointer
-  ) {
-    let stride = storage.layout.rowBytes
-    let values = source.assumingMemoryBound(to: type)
-    var target = address + column * MemoryLayout<T>.size
-    for channel in 0..<table.width {
-      target.storeBytes(of: values[channel], as: type)
-      target += stride
-    }
-  }
-
-  private func clear(_ column: Int, _ address: UnsafeMutableRawPointer) {
-    PositionView(address, storage.layout, axis: 3).clear(column..<column + 1)
   }
 }
