@@ -1,7 +1,8 @@
 """The process of one model on `cpu`: decodes or reads prompts whenever a line asks for it.
 
 Arguments: model, weights. Requests: {"work": "decode", "before": 32, "tokens": 128} and
-{"work": "prefill", "tokens": 512}; the answers hold tokens a second and the process's peak.
+{"work": "prefill", "tokens": 512}, which ends with the first new token; the answers hold tokens a
+second and the process's peak.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def main() -> None:
             session.generate(tokens)
         else:
             session.feed(prompt)
+            session.generate(1)
         seconds = time.perf_counter() - begun
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         peak *= 1 if sys.platform == "darwin" else 1024
