@@ -31,6 +31,15 @@ def count(work: Callable[[], Any]) -> int:
     return found
 
 
+def least(work: Callable[[], Any], prepare: Callable[[], Any] = lambda: None) -> int:
+    """The fewest of some times: a thread gets its own memory when it first has something to do."""
+    found = []
+    while len(found) < 5 and 0 not in found:
+        prepare()
+        found.append(count(work))
+    return min(found)
+
+
 def decoding(checkpoint: str) -> dict[str, int]:
     """A hundred tokens more, after as many in a text before: each way of drawing them."""
     ways: dict[str, tuple[dict[str, Any], int]] = {
@@ -42,14 +51,18 @@ def decoding(checkpoint: str) -> dict[str, int]:
     found = {}
     with orion.load(checkpoint, device="cpu") as model:
         session = model.session
+
+        def begin(sampling: dict[str, Any]) -> None:
+            session.reset()
+            session.set_sampling(**sampling)
+            session.feed(PROMPT)
+            session.generate(10)
+
         for name, (sampling, guesses) in ways.items():
             session.set_speculation(guesses)
-            for run in ("first", "again"):
-                session.reset()
-                session.set_sampling(**sampling)
-                session.feed(PROMPT)
-                session.generate(10)
-                found[f"{name}, {run}"] = count(partial(session.generate, 100))
+            begin(sampling)
+            session.generate(100)
+            found[name] = least(partial(session.generate, 100), partial(begin, sampling))
     return found
 
 
@@ -57,20 +70,20 @@ def together(checkpoint: str) -> dict[str, int]:
     """Three texts whose slots lie between each other's, all in the cache's last bucket."""
     with orion.load(checkpoint, device="cpu") as model:
         session: Session = model.session
-        counted = 0
-        for _ in range(2):
+        counted = []
+        for _ in range(3):
             readers = [session.sequence() for _ in range(3)]
             for reader in readers:
                 reader.feed(PROMPT)
             session.generate_batch(90, readers)
-            counted = count(partial(session.generate_batch, 70, readers))
+            counted.append(count(partial(session.generate_batch, 70, readers)))
             for reader in readers:
                 reader.close()
-    return {"three texts": counted}
+    return {"three texts": min(counted)}
 
 
 def evaluating() -> dict[str, int]:
-    """Every op of the comparison as a loaded program: its third evaluation."""
+    """Every op of the comparison as a loaded program, evaluated again."""
     from test_op_comparison import ROWS, make_cases, written
 
     warnings.simplefilter("ignore")
@@ -80,10 +93,9 @@ def evaluating() -> dict[str, int]:
         opset, cases, random = make_cases(row, 1, False)
         text = written(cases, random, opset, False)
         program = Program(device, text.text())
-        for _ in range(2):
-            program.run(text.arrays)
+        program.run(text.arrays)
         tensors = program._take_tensors()
-        found[row.title] = count(partial(program.evaluate, *tensors))
+        found[row.title] = least(partial(program.evaluate, *tensors))
         program.close()
     return found
 
@@ -101,7 +113,7 @@ def training(config: str, data: str) -> dict[str, int]:
             batches = [trainer.batches.next() for _ in range(2)]
             learner.update(4, 1e-3, learner.gradients(batches, 6).norm)
 
-        return {"step": count(step), "loss": count(trainer.evaluate)}
+        return {"step": least(step), "loss": least(trainer.evaluate)}
 
 
 def opening(checkpoint: str) -> dict[str, int]:
