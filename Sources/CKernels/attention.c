@@ -95,7 +95,10 @@ static void attention_task(void *context, size_t index) {
   rows.queries = orion_scratch(SCRATCH_SCORES, (query_values + score_values) * sizeof(float));
   rows.scores = rows.queries + query_values;
   gather_queries(job, &rows);
+  const bool few = job->blocks == 1 && rows.count <= TILE_COLUMNS;
+  if (few) orion_attention_fetch_values(job, &rows);
   orion_attention_score(job, &rows);
+  if (few) orion_attention_fetch_keys(job, &rows);
   orion_attention_weigh(job, &rows);
   weigh_values(job, &rows);
 }

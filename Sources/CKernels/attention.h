@@ -36,6 +36,20 @@ void orion_attention_score(const orion_attention_job *job, orion_attention_rows 
 // Makes probabilities of the scores, and their sums.
 void orion_attention_weigh(const orion_attention_job *job, orion_attention_rows *rows);
 
+// A mask as low as this decides alone, whatever the score.
+static const float decisive_mask = -5e8f;
+static inline const float *orion_attention_mask(const orion_attention_job *job,
+                                                const orion_attention_rows *rows,
+                                                const orion_segment *segment, size_t row) {
+  if (segment->mask == NULL) return NULL;
+  return segment->mask + (rows->first + row) % job->args->queries * segment->mask_query;
+}
+
+// Ask memory for the values of the rows' group, and for the keys of the next one, which this thread is likely to
+// take, where they are used where they lie. No result depends on it.
+void orion_attention_fetch_values(const orion_attention_job *job, const orion_attention_rows *rows);
+void orion_attention_fetch_keys(const orion_attention_job *job, const orion_attention_rows *rows);
+
 // Packs keys and values once for all tasks, if they fit in a modest amount of memory.
 void orion_attention_pack(orion_attention_job *job);
 // Positions are the channels, features the terms.

@@ -7,15 +7,6 @@
 
 enum { POSITION_PANELS = 8 };  // panels of positions scored at once where keys are not packed
 
-// A mask as low as this decides alone, whatever the score.
-static const float decisive_mask = -5e8f;
-
-static const float *mask_row(const orion_attention_job *job, const orion_attention_rows *rows,
-                             const orion_segment *segment, size_t row) {
-  if (segment->mask == NULL) return NULL;
-  return segment->mask + (rows->first + row) % job->args->queries * segment->mask_query;
-}
-
 static size_t panel_end(const orion_segment *segment, size_t panel) {
   return orion_min((panel + 1) * PANEL, segment->length);
 }
@@ -28,7 +19,7 @@ static bool is_masked(const orion_attention_job *job, const orion_attention_rows
                       const orion_segment *segment, size_t panel) {
   if (segment->mask == NULL) return false;
   for (size_t r = rows->count; r-- > 0;) {
-    const float *mask = mask_row(job, rows, segment, r);
+    const float *mask = orion_attention_mask(job, rows, segment, r);
     if (is_seen(job, mask, panel * PANEL, panel_end(segment, panel))) return false;
   }
   return true;
@@ -91,7 +82,7 @@ static size_t find_end(const orion_attention_job *job, const orion_attention_row
   size_t end = 0;
   // The last row first: with a causal mask it sees most, and the others see nothing behind it.
   for (size_t r = rows->count; r-- > 0;) {
-    const float *mask = mask_row(job, rows, segment, r);
+    const float *mask = orion_attention_mask(job, rows, segment, r);
     if (!is_seen(job, mask, end, segment->length)) continue;
     for (size_t panel = orion_ceil_div(segment->length, PANEL); panel * PANEL > end; panel--) {
       if (is_seen(job, mask, (panel - 1) * PANEL, panel_end(segment, panel - 1))) {
@@ -145,7 +136,7 @@ static void score_segment(const orion_attention_job *job, orion_attention_rows *
   const size_t count = last ? rows->seen[index] : segment->length;
   for (size_t r = 0; r < rows->count; r++) {
     const float top = job->kernels->scale_mask(scores + r * job->score_step,
-                                               mask_row(job, rows, segment, r), job->args->scale, count);
+                                               orion_attention_mask(job, rows, segment, r), job->args->scale, count);
     // A NaN stays.
     if (index == 0 || !(top <= rows->tops[r])) rows->tops[r] = top;
   }
@@ -167,7 +158,7 @@ static float see_everything(const orion_attention_job *job, orion_attention_rows
   const orion_segment *segment = &job->args->segments[index];
   float *scores = rows->scores + row * job->score_step;
   float *rest = scores + job->positions - segment->length + rows->seen[index];
-  const float *mask = mask_row(job, rows, segment, row);
+  const float *mask = orion_attention_mask(job, rows, segment, row);
   const size_t count = segment->length - rows->seen[index];
   memset(rest, 0, count * sizeof(float));
   job->kernels->scale_mask(rest, mask == NULL ? NULL : mask + rows->seen[index], job->args->scale, count);

@@ -4,7 +4,7 @@
 
 #include "kernels.h"
 
-enum { OPERANDS_MAX = 128, BLOCKS_OF_TASK = 32 };
+enum { OPERANDS_MAX = 128, BLOCKS_OF_TASK_MAX = 32 };
 
 // Where an operand's values lie, once axes that are one in memory for all operands were joined.
 typedef struct {
@@ -17,6 +17,7 @@ typedef struct {
   const orion_chain_args *args;
   const orion_kernels *kernels;
   size_t count;
+  size_t task_count;  // of a task
   size_t axes;
   size_t shape[ORION_CHAIN_AXES];
   chain_operand operands[OPERANDS_MAX];
@@ -161,8 +162,8 @@ static void run_block(const chain_job *job, chain_memory *memory, size_t first, 
 static void chain_task(void *context, size_t index) {
   const chain_job *job = context;
   chain_memory memory;
-  const size_t start = index * BLOCKS_OF_TASK * CHAIN_BLOCK;
-  const size_t end = orion_min(job->count, start + BLOCKS_OF_TASK * CHAIN_BLOCK);
+  const size_t start = index * job->task_count;
+  const size_t end = orion_min(job->count, start + job->task_count);
   for (size_t first = start; first < end; first += CHAIN_BLOCK) {
     run_block(job, &memory, first, orion_min(CHAIN_BLOCK, end - first));
   }
@@ -186,6 +187,8 @@ void orion_chain(const orion_chain_args *args) {
   for (size_t i = 0; i < args->instruction_count; i++) {
     cost += instruction_cost(args->instructions[i].op);
   }
-  const size_t tasks = orion_ceil_div(job.count, BLOCKS_OF_TASK * CHAIN_BLOCK);
+  const size_t even = orion_ceil_div(job.count, 4 * (size_t)orion_pool_threads() * CHAIN_BLOCK);
+  job.task_count = orion_min(even, BLOCKS_OF_TASK_MAX) * CHAIN_BLOCK;
+  const size_t tasks = orion_ceil_div(job.count, job.task_count);
   orion_run_tasks(tasks, job.count * cost / 8, chain_task, &job);
 }

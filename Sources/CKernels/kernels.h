@@ -186,9 +186,12 @@ enum {
 };
 void *orion_scratch(int slot, size_t bytes);
 
-// Runs the tasks on the pool if `work`, in units of about a nanosecond, repays waking it; else
-// here.
+// Runs the tasks on the pool if `work`, in units of about a nanosecond, repays waking it, or is worth sharing with
+// threads that are awake; else here.
 void orion_run_tasks(size_t count, size_t work, orion_task task, void *context);
+
+// Whether workers look for a region now and none has to be woken.
+bool orion_pool_is_awake(void);
 
 static inline size_t orion_ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 static inline size_t orion_min(size_t a, size_t b) { return a < b ? a : b; }

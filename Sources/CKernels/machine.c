@@ -102,7 +102,9 @@ void *orion_scratch(int slot, size_t bytes) {
 // ---- work ----
 
 void orion_run_tasks(size_t count, size_t work, orion_task task, void *context) {
-  enum { WORTH_WAKING = 15000 };
-  if (work >= WORTH_WAKING) return orion_pool_run(count, task, context);
+  enum { WORTH_WAKING = 15000, WORTH_SHARING = 4000 };
+  if (work >= WORTH_WAKING || (work >= WORTH_SHARING && orion_pool_is_awake())) {
+    return orion_pool_run(count, task, context);
+  }
   for (size_t i = 0; i < count; i++) task(context, i);
 }

@@ -2,6 +2,9 @@
 // that rows far apart cost no walk through the page tables. It knows nothing of what it is for.
 #define _GNU_SOURCE  // madvise
 #include <stdlib.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <sys/mman.h>
 
 #include "kernels.h"
@@ -16,4 +19,10 @@ void *orion_allocate(size_t bytes) {
   if (large) madvise(address, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);  // a wish
 #endif
   return address;
+}
+
+void orion_return_memory(void) {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
 }

@@ -10,7 +10,7 @@
 
 #include "kernels.h"
 
-enum { THREADS_MAX = 256, SPINS_BETWEEN_CLOCKS = 64 };
+enum { THREADS_MAX = 256, SPINS_BETWEEN_CLOCKS = 64, SHARES_MAX = 16 };
 static const int64_t idle_spin_nanoseconds = 100 * 1000;
 static const int64_t busy_spin_nanoseconds = 50 * 1000;
 
@@ -19,6 +19,17 @@ static const int64_t busy_spin_nanoseconds = 50 * 1000;
 static const uint64_t gate_open = UINT64_C(1) << 31;
 static const uint64_t gate_inside = (UINT64_C(1) << 31) - 1;
 
+// A stretch of a region's indices, which threads that begin with it take in order.
+typedef struct {
+  _Alignas(64) _Atomic size_t next;
+  size_t end;
+} pool_share;
+
+typedef struct {
+  uint64_t seen;  // the region before its first
+  size_t share;   // where it begins
+} worker_start;
+
 static struct {
   pthread_mutex_t region;  // held by the caller whose region runs
   pthread_mutex_t sleep;
@@ -26,13 +37,14 @@ static struct {
   atomic_int threads;  // 0: not yet decided
   int workers;         // started; under `region`
   pthread_t handles[THREADS_MAX];
+  worker_start starts[THREADS_MAX];
   atomic_bool stop;
   atomic_int sleepers;
   orion_task task;
   void *context;
-  size_t count;
+  size_t share_count;
   _Alignas(64) _Atomic uint64_t gate;
-  _Alignas(64) _Atomic size_t next;
+  pool_share shares[SHARES_MAX];
 } pool = {
     .region = PTHREAD_MUTEX_INITIALIZER,
     .sleep = PTHREAD_MUTEX_INITIALIZER,
@@ -41,6 +53,7 @@ static struct {
 
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 static _Thread_local bool inside_region;
+static _Thread_local size_t own_share;  // where this thread begins
 
 static void relax(void) {
 #if defined(__x86_64__)
@@ -85,12 +98,27 @@ static void prepare(void) {
   atomic_store(&pool.threads, core_count());
 }
 
-static void take_indices(orion_task task, void *context, size_t count) {
+// Cuts a region into as many shares as there are threads, up to a few. A thread runs its own share in order, whose
+// tasks are likely neighbours in memory, and then helps with the others.
+static void cut_shares(size_t count, size_t threads) {
+  const size_t shares = orion_min(threads, SHARES_MAX);
+  for (size_t i = 0; i < shares; i++) {
+    atomic_store_explicit(&pool.shares[i].next, count * i / shares, memory_order_relaxed);
+    pool.shares[i].end = count * (i + 1) / shares;
+  }
+  pool.share_count = shares;
+}
+
+static void take_indices(orion_task task, void *context) {
+  const size_t shares = pool.share_count;
   inside_region = true;
-  for (;;) {
-    const size_t index = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed);
-    if (index >= count) break;
-    task(context, index);
+  for (size_t i = 0; i < shares; i++) {
+    pool_share *share = &pool.shares[(own_share + i) % shares];
+    for (;;) {
+      const size_t index = atomic_fetch_add_explicit(&share->next, 1, memory_order_relaxed);
+      if (index >= share->end) break;
+      task(context, index);
+    }
   }
   inside_region = false;
 }
@@ -119,7 +147,9 @@ static void await_region(uint64_t seen) {
 }
 
 static void *work(void *argument) {
-  uint64_t seen = (uint64_t)(uintptr_t)argument;
+  const worker_start *start = argument;
+  uint64_t seen = start->seen;
+  own_share = start->share;
   for (;;) {
     await_region(seen);
     if (atomic_load(&pool.stop)) return NULL;
@@ -130,7 +160,7 @@ static void *work(void *argument) {
       joined = atomic_compare_exchange_weak(&pool.gate, &gate, gate + 1);
     }
     if (!joined) continue;
-    take_indices(pool.task, pool.context, pool.count);
+    take_indices(pool.task, pool.context);
     atomic_fetch_sub_explicit(&pool.gate, 1, memory_order_release);
   }
 }
@@ -140,9 +170,11 @@ static void start_workers(int wanted) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);  // signals belong to the user's threads
-  void *seen = (void *)(uintptr_t)(atomic_load(&pool.gate) >> 32);
+  const uint64_t seen = atomic_load(&pool.gate) >> 32;
   while (pool.workers < wanted) {
-    if (pthread_create(&pool.handles[pool.workers], NULL, work, seen) != 0) break;
+    worker_start *start = &pool.starts[pool.workers];
+    *start = (worker_start){seen, (size_t)pool.workers + 1};  // the caller begins with 0
+    if (pthread_create(&pool.handles[pool.workers], NULL, work, start) != 0) break;
     pool.workers++;
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -169,6 +201,13 @@ void orion_pool_set_threads(int count) {
   stop_workers();
   atomic_store(&pool.threads, count);
   pthread_mutex_unlock(&pool.region);
+}
+
+// A region was run, none is now, and no worker sleeps.
+bool orion_pool_is_awake(void) {
+  const uint64_t gate = atomic_load_explicit(&pool.gate, memory_order_relaxed);
+  return gate >> 32 != 0 && (uint32_t)gate == 0 &&
+         atomic_load_explicit(&pool.sleepers, memory_order_relaxed) == 0;
 }
 
 static void wake_workers(size_t wanted) {
@@ -204,12 +243,11 @@ void orion_pool_run(size_t count, orion_task task, void *context) {
   if (pool.workers < threads - 1) start_workers(threads - 1);
   pool.task = task;
   pool.context = context;
-  pool.count = count;
-  atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
+  cut_shares(count, (size_t)threads);
   const uint64_t region = ((atomic_load(&pool.gate) >> 32) + 1) & UINT32_MAX;
   atomic_store(&pool.gate, region << 32 | gate_open);
   wake_workers(count - 1);
-  take_indices(task, context, count);
+  take_indices(task, context);
   atomic_fetch_and(&pool.gate, ~gate_open);
   await_workers();
   pthread_mutex_unlock(&pool.region);

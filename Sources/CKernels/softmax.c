@@ -43,3 +43,7 @@ void orion_softmax(const float *x, float *y, size_t outer, size_t count, size_t 
     orion_rows_run(outer, count, inner, 64, softmax_half_part, &job);
   }
 }
+
+float orion_highest(const float *x, size_t count) {
+  return orion_kernels_current()->highest(x, count);
+}

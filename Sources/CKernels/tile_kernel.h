@@ -18,7 +18,7 @@ INLINE float8 finish8(float8 value, orion_rounding rounding, float limit) {
 // ---- the tile ----
 
 // Weights that are read once are asked for this far ahead: the processor's own prefetching lags behind.
-enum { PREFETCH_BYTES = 4096, LINE_BYTES = 64 };
+enum { PREFETCH_BYTES = 8192, LINE_BYTES = 64 };
 
 INLINE size_t weight_bytes(const orion_tile_weights type) {
   return type == TILE_F32 ? sizeof(float) : type == TILE_F16 ? sizeof(uint16_t) : sizeof(int8_t);

@@ -57,5 +57,33 @@ extension Kernels {
       orion_gather_copy([5, 6, 7] as [UInt32], &target, 2, [3, 4], [1, 0])
       #expect(target == [5, 5, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7])
     }
+
+    /// Rows of 2, 4 and 7 bytes, some of them many enough for the pool, and none.
+    @Test func copiesRowsApart() {
+      withThreads([1, 3]) { _ in
+        for (rows, bytes) in [(3, 2), (2000, 4), (5, 7), (0, 4), (1, 300)] {
+          let (from, to) = (bytes + 3, bytes + 5)
+          let source = (0..<rows * from + 1).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ 1) }
+          var target = [UInt8](repeating: 0, count: 2 * rows * to + 1)
+          var expected = target
+          for place in 0..<2 * rows * bytes where bytes > 0 {
+            let (row, byte) = (place / bytes, place % bytes)
+            expected[row * to + byte] = source[row % rows * from + byte]
+          }
+          target.withUnsafeMutableBytes { target in
+            source.withUnsafeBytes { source in
+              let copies = (0..<2).map {
+                orion_row_copy(
+                  source: source.baseAddress, source_step: from,
+                  target: target.baseAddress! + $0 * rows * to, target_step: to, rows: rows,
+                  bytes: bytes)
+              }
+              orion_copy_rows(copies, copies.count)
+            }
+          }
+          #expect(target == expected, "\(rows) rows of \(bytes) bytes")
+        }
+      }
+    }
   }
 }

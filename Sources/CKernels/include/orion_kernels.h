@@ -1,6 +1,6 @@
 // The kernels of the engine: matrix products, norms, softmax, element-wise chains, casts, copies,
-// hashes, and the thread pool; those of a training step stand in orion_training_kernels.h. C11, no
-// state but the pool's. Chooses at run time AVX-512 or AVX2+FMA+F16C on x86-64, NEON with products
+// hashes, and the thread pool; those of a training step stand in orion_training_kernels.h, memory and copies in
+// orion_memory_kernels.h. C11, no state but the pool's. Chooses at run time AVX-512 or AVX2+FMA+F16C on x86-64, NEON with products
 // of fp16 numbers or without on AArch64, else plain C. Pointers must be valid for the sizes given;
 // nothing is checked here.
 //
@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "orion_memory_kernels.h"
 #include "orion_training_kernels.h"
 
 #ifdef __cplusplus
@@ -37,11 +38,6 @@ void orion_pool_set_threads(int count);
 // cost little. Regions from several threads run one after the other. A nested call runs on the
 // calling thread alone.
 void orion_pool_run(size_t count, orion_task task, void *context);
-
-// ---- memory (memory.c) ----------------------------------------------------------------------
-
-// At least 64-byte aligned, on large pages where that is worth it; `free` gives it back. NULL without memory.
-void *orion_allocate(size_t bytes);
 
 // ---- rounding -------------------------------------------------------------------------------
 
@@ -200,6 +196,8 @@ typedef enum {
 // y is [outer][inner].
 void orion_reduce(orion_reduction reduction, const float *x, float *y, size_t outer, size_t count,
                   size_t inner, orion_rounding rounding);
+// The largest of `count` values, at least one; NaN if there is one.
+float orion_highest(const float *x, size_t count);
 // Subtracts the maximum first.
 void orion_softmax(const float *x, float *y, size_t outer, size_t count, size_t inner,
                    orion_rounding rounding);
@@ -243,15 +241,6 @@ typedef struct {
 // result does not depend on how many masked positions a segment ends with, nor on which segment a
 // position is in.
 void orion_attention(const orion_attention_args *args);
-
-// ---- copies (copy.c) ----------------------------------------------------------------------------
-
-// target[dense, row-major] = source[strided]; elements of 4 bytes; at most ORION_CHAIN_AXES axes.
-void orion_gather_copy(const void *source, void *target, size_t axes, const size_t *shape,
-                       const size_t *source_strides);
-// target[strided] = source[dense].
-void orion_scatter_copy(const void *source, void *target, size_t axes, const size_t *shape,
-                        const size_t *target_strides);
 
 // ---- hashes (checksum.c, sha256.c)
 // ----------------------------------------------------------------
