@@ -26,6 +26,15 @@ import Testing
     #expect(try file.record(at: 192).paddingBits == 4)
   }
 
+  @Test func partsAreReadWithoutTheMapping() throws {
+    let file = try written(try sample().image)
+    let all = try file.record(at: 64).bytes
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4, alignment: 4)
+    defer { memory.deallocate() }
+    try file.copy(UnsafeRawBufferPointer(rebasing: all[1..<5]), to: memory.baseAddress!)
+    #expect(Array(memory) == [60, 0, 64, 0])
+  }
+
   @Test func layoutIsExact() throws {
     let image = try sample().image
     #expect(image.count == 192 + 64 + 2)

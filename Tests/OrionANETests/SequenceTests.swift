@@ -31,6 +31,19 @@ import Testing
     return (tokens, try scene.session.feed([6], logitRows: 1))
   }
 
+  @Test func shorterTensorsOfTheCacheGoWhenItGrows() throws {
+    let scene = try Self.scene(isPlaced: false)
+    try scene.session.feed([9, 3, 4])
+    _ = try scene.session.generate(2)
+    let cache = scene.session.runner.cache
+    #expect(cache.length == 8)
+    weak var before = cache.storages.first
+    #expect(before != nil)
+    _ = try scene.session.generate(10)
+    #expect(cache.length == 24)
+    #expect(before == nil)
+  }
+
   /// Every slot that no sequence owns is zero, and no slot has two owners.
   static func checkSlots(_ scene: TinyScene, _ tenants: Range<Int>) throws {
     let cache = scene.session.runner.cache

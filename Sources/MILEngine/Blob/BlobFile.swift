@@ -20,15 +20,17 @@ public final class BlobFile: Sendable {
   public let path: String
   private nonisolated(unsafe) let base: UnsafeRawPointer
   private let size: Int
+  private let descriptor: Int32
 
   /// Maps the file at `path` and checks its header.
   public init(path: String) throws(Diagnostic) {
     self.path = path
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Self.unreadable(path) }
-    defer { close(descriptor) }
+    let opened = open(path, O_RDONLY | O_CLOEXEC)
+    guard opened >= 0 else { throw Self.unreadable(path) }
+    var isOwned = false
+    defer { if !isOwned { close(opened) } }
     var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw Self.unreadable(path) }
+    guard fstat(opened, &status) == 0 else { throw Self.unreadable(path) }
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw Self.fault(path, "is no regular file; give a weight file")
     }
@@ -39,10 +41,12 @@ public final class BlobFile: Sendable {
         "has \(size) bytes, but the header alone takes \(BlobFormat.headerBytes);"
           + " the file is truncated or no weight file")
     }
-    guard let address = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0),
+    guard let address = mmap(nil, size, PROT_READ, MAP_SHARED, opened, 0),
       address != MAP_FAILED
     else { throw Self.unreadable(path) }
     base = UnsafeRawPointer(address)
+    descriptor = opened
+    isOwned = true
     let version = base.load(fromByteOffset: BlobFormat.Header.version, as: UInt32.self)
     guard UInt32(littleEndian: version) == BlobFormat.version else {
       throw Self.fault(
@@ -52,7 +56,25 @@ public final class BlobFile: Sendable {
     }
   }
 
-  deinit { munmap(UnsafeMutableRawPointer(mutating: base), size) }
+  deinit {
+    munmap(UnsafeMutableRawPointer(mutating: base), size)
+    close(descriptor)
+  }
+
+  /// Copies a part of a record's bytes without touching the mapping, so that nothing around it comes to lie in
+  /// this process's memory.
+  public func copy(_ part: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer)
+    throws(Diagnostic)
+  {
+    guard let start = part.baseAddress else { return }
+    var done = 0
+    while done < part.count {
+      let count = pread(descriptor, target + done, part.count - done, start - base + done)
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw Self.unreadable(path) }
+      done += count
+    }
+  }
 
   /// The record whose description is at `offset`, as the MIL text names it.
   public func record(at offset: UInt64) throws(Diagnostic) -> BlobRecord {

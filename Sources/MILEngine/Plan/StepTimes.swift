@@ -53,6 +53,7 @@ final class StepTimes: Sendable {
 
   /// A line for each step: its share of the time, milliseconds a call, those of all threads
   /// together and Gflop/s in them, what it is. On a busy machine the threads' own time says more.
+  /// Then a line for steps that are alike, and what all of them take a call: of a decoding program, a token.
   func write(name: String) {
     let measured = rows.withLock { $0 }
     let total = measured.reduce(0) { $0 + $1.spent.wall }
@@ -61,15 +62,30 @@ final class StepTimes: Sendable {
     let calls = measured.map(\.calls).max() ?? 1
     let average = Self.text(Double(total) / 1e6 / Double(calls))
     var text = "\(name): \(calls) calls, \(average) ms each\n"
+    var alike: [(text: String, steps: Int, sum: Row)] = []
     for (row, label) in zip(measured, labels) where row.calls > 0 {
-      let each = Double(row.spent.wall) / Double(row.calls)
       let busy = max(1, Double(row.spent.processor) / Double(row.calls))
-      let share = Self.text(100 * Double(row.spent.wall) / Double(total))
       let rate = label.flops == 0 ? "" : "  \(Self.text(label.flops / busy)) Gflop/s"
-      text += "  \(share) %  \(Self.text(each / 1e6)) ms  \(Self.text(busy / 1e6)) busy"
-      text += "\(rate)  \(label.text)\n"
+      text += "  \(Self.times(row, of: total))\(rate)  \(label.text)\n"
+      let known = alike.firstIndex { $0.text == label.text }
+      let place = known ?? alike.count
+      if known == nil { alike.append((label.text, 0, Row(calls: row.calls))) }
+      alike[place].steps += 1
+      alike[place].sum.spent.wall += row.spent.wall
+      alike[place].sum.spent.processor += row.spent.processor
+    }
+    text += "\(name), steps that are alike together:\n"
+    for kind in alike {
+      text += "  \(Self.times(kind.sum, of: total))  \(kind.steps) x \(kind.text)\n"
     }
     fputs(text, file)
+  }
+
+  private static func times(_ row: Row, of total: UInt64) -> String {
+    let each = Double(row.spent.wall) / Double(row.calls)
+    let busy = Double(row.spent.processor) / Double(row.calls)
+    let share = Self.text(100 * Double(row.spent.wall) / Double(total))
+    return "\(share) %  \(Self.text(each / 1e6)) ms  \(Self.text(busy / 1e6)) busy"
   }
 
   private static func text(_ value: Double) -> String {

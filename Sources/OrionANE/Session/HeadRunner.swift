@@ -129,6 +129,10 @@ final class HeadRunner {
       orion_f16_to_f32(halves, target, channels)
     } else {
       let source = address + column * 4
+      if stride == 4 {
+        // One column, whose channels follow each other.
+        return target.update(from: source.assumingMemoryBound(to: Float.self), count: channels)
+      }
       for channel in 0..<channels {
         target[channel] = source.load(fromByteOffset: channel * stride, as: Float.self)
       }

@@ -1,3 +1,4 @@
+import CKernels
 import MILEngine
 
 /// A pool of slots for keys and values, in tensors that the steps' programs read. Each slot belongs to a tenant
@@ -33,6 +34,10 @@ final class KeyValueCache {
   private var tenants: [Int: SlotRuns] = [:]
   /// A free slot may not be zero, because the device failed; the tensors are made anew before they are used.
   private var isStained = false
+  /// Kept from one token to the next.
+  private var sources: [UnsafeMutableRawPointer] = []
+  private var targets: [UnsafeMutableRawPointer] = []
+  private var copies: [orion_row_copy] = []
 
   init(_ manifest: Manifest, on backend: any Backend) {
     self.backend = backend
@@ -72,9 +77,7 @@ final class KeyValueCache {
     }
     if isStained || end + count > length { try prepare(length: max(bucket, length), room: count) }
     do {
-      for (index, row) in rows.enumerated() {
-        try copy(keepings, of: entries[index], to: storages[index], axis: row.axis)
-      }
+      try copy(keepings, of: entries)
     } catch {
       isStained = true
       throw error
@@ -132,25 +135,32 @@ final class KeyValueCache {
       tenants[tenant, default: SlotRuns()].append(end..<end + run.count)
       end += run.count
     }
+    let freed = storages.reduce(0) { $0 + $1.layout.byteCount }
     storages = moved
+    if freed > 1 << 20 { orion_return_memory() }
     self.length = length
     isStained = false
     generation += 1
   }
 
-  private func copy(
-    _ keepings: [Keeping], of source: any TensorStorage, to target: any TensorStorage, axis: Int
-  ) throws(OrionError) {
-    try source.withAddress { from throws(OrionError) in
-      try target.withAddress { to throws(OrionError) in
-        let old = PositionView(from, source.layout, axis: axis)
-        let new = PositionView(to, target.layout, axis: axis)
-        var slot = end
-        for keeping in keepings {
-          let columns = keeping.columns
-          new.copy(columns.count, from: old, at: columns.lowerBound, to: slot)
-          slot += columns.count
+  /// All rows at once: each position lies in as many lines of memory as there are channels, and two threads wait
+  /// for them half as long.
+  private func copy(_ keepings: [Keeping], of entries: [any TensorStorage]) throws(OrionError) {
+    let storages = storages
+    try withAddresses(of: entries, in: &sources) { sources throws(OrionError) in
+      try withAddresses(of: storages, in: &targets) { targets in
+        copies.removeAll(keepingCapacity: true)
+        for (index, row) in rows.enumerated() {
+          let old = PositionView(sources[index], entries[index].layout, axis: row.axis)
+          let new = PositionView(targets[index], storages[index].layout, axis: row.axis)
+          var slot = end
+          for keeping in keepings {
+            let columns = keeping.columns
+            new.append(&copies, columns.count, from: old, at: columns.lowerBound, to: slot)
+            slot += columns.count
+          }
         }
+        orion_copy_rows(copies, copies.count)
       }
     }
   }

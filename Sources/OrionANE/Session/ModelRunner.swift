@@ -7,6 +7,8 @@ final class ModelRunner {
   private let model: ModelParts
   let cache: KeyValueCache
   private var steps: [StepRunner?]
+  /// The step that ran last, which holds the cache's tensors.
+  private var bound: Int?
   private var head: HeadRunner?
   /// New tokens pass through slots of the cache.
   private let isPlaced: Bool
@@ -260,6 +262,8 @@ final class ModelRunner {
   }
 
   private func runner(_ index: Int) throws(OrionError) -> StepRunner {
+    if let bound, bound != index { steps[bound]?.letGoOfCache() }
+    bound = index
     if let step = steps[index] { return step }
     let step = try StepRunner(manifest.steps[index], of: model, cache: cache)
     steps[index] = step

@@ -1,3 +1,5 @@
+import CKernels
+
 /// Draws a token from logits by the rules of `Sampling`; it knows no model.
 ///
 /// Only additions, multiplications and comparisons of doubles are used, in a fixed order, so that a seed gives
@@ -51,13 +53,16 @@ struct Sampler {
 
   /// The lowest id among those with the largest logit.
   static func greedy(_ logits: UnsafeBufferPointer<Float>) throws(OrionError) -> Int32 {
-    var best = 0
-    var largest = -Float.infinity
-    for index in 0..<logits.count where logits[index] > largest {
-      largest = logits[index]
-      best = index
+    guard let first = logits.baseAddress, !logits.isEmpty else { throw Sampler.notNumbers }
+    var largest = orion_highest(first, logits.count)
+    if largest.isNaN {
+      // Those that are numbers count.
+      largest = -Float.infinity
+      for logit in logits where logit > largest { largest = logit }
     }
-    guard largest.isFinite else { throw Sampler.notNumbers }
+    guard largest.isFinite, let best = logits.firstIndex(of: largest) else {
+      throw Sampler.notNumbers
+    }
     return Int32(best)
   }
 

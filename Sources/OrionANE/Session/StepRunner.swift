@@ -95,6 +95,13 @@ final class StepRunner {
     adapter = wanted
   }
 
+  /// Forgets the cache's tensors until the next run, so that they can go when the cache takes others.
+  func letGoOfCache() {
+    guard row.cache > 0 else { return }
+    for port in cachePorts { programs[port.program].inputs[port.input] = hidden }
+    boundGeneration = -1
+  }
+
   private func bind(_ cache: KeyValueCache, room: Int) throws(OrionError) {
     try cache.prepare(length: row.cache, room: room, layouts: cacheLayouts)
     guard boundGeneration != cache.generation else { return }

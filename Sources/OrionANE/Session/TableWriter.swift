@@ -18,6 +18,8 @@ final class TableWriter {
   /// Rows that are written together, as fp32, and their numbers there.
   private let wide: UnsafeMutablePointer<Float>
   private let order: UnsafeMutablePointer<Int32>
+  /// One row as the table has it.
+  private let read: UnsafeMutableRawPointer
   private static let rowsTogether = 64
 
   init(_ table: TableRows, into storage: any TensorStorage, rest: Rest) {
@@ -29,12 +31,14 @@ final class TableWriter {
     let together = min(columns, TableWriter.rowsTogether)
     wide = .allocate(capacity: table.width * together)
     order = .allocate(capacity: together)
+    read = .allocate(byteCount: max(table.rowBytes, 1), alignment: 64)
     for index in 0..<together { order[index] = Int32(index) }
   }
 
   deinit {
     wide.deallocate()
     order.deallocate()
+    read.deallocate()
   }
 
   /// Column s < `count` gets row `row(s)`, which must be one of the table's; the others hold the rest.
@@ -48,7 +52,7 @@ final class TableWriter {
       for first in stride(from: 0, to: written, by: Self.rowsTogether) {
         let columns = first..<min(first + Self.rowsTogether, written)
         for column in columns {
-          let source = table.address(ofRow: column < count ? row(column) : 0)
+          let source = try table.row(column < count ? row(column) : 0, in: read)
           if let source { widen(source, to: wide + (column - first) * table.width) }
         }
         put(columns, address)

@@ -1,3 +1,4 @@
+import CKernels
 import MILEngine
 
 #if canImport(Glibc)
@@ -21,6 +22,26 @@ extension TensorStorage {
       throw error
     }
   }
+}
+
+/// Runs `body` while all these tensors are locked, with their addresses in their order. `addresses` is only a place
+/// to keep them, so that calls in a row need no new one.
+func withAddresses(
+  of storages: [any TensorStorage], in addresses: inout [UnsafeMutableRawPointer],
+  _ body: ([UnsafeMutableRawPointer]) throws(OrionError) -> Void
+) throws(OrionError) {
+  addresses.removeAll(keepingCapacity: true)
+  var failure: OrionError?
+  do throws(OrionError) {
+    for storage in storages { addresses.append(try storage.lock()) }
+    try body(addresses)
+  } catch {
+    failure = error
+  }
+  for storage in storages[..<addresses.count] {
+    do throws(OrionError) { try storage.unlock() } catch { failure = failure ?? error }
+  }
+  if let failure { throw failure }
 }
 
 /// A tensor's memory, seen as positions along one axis.
@@ -52,32 +73,32 @@ struct PositionView {
 
   /// Copies positions `start`… of `source`, which has the same axes but for the length.
   func copy(_ count: Int, from source: PositionView, at start: Int, to target: Int) {
-    if rows == 0, count * bytes == 4 {
-      // What every decoded token does, thousands of times.
-      var from = source.address + start * bytes
-      var to = address + target * bytes
-      for _ in 0..<outer {
-        to.storeBytes(of: from.loadUnaligned(as: UInt32.self), as: UInt32.self)
-        from += source.rowBytes
-        to += rowBytes
-      }
-      return
-    }
+    var copies: [orion_row_copy] = []
+    append(&copies, count, from: source, at: start, to: target)
+    orion_copy_rows(copies, copies.count)
+  }
+
+  /// Appends what `copy` would do to what is copied later, all at once.
+  func append(
+    _ copies: inout [orion_row_copy], _ count: Int, from source: PositionView, at start: Int,
+    to target: Int
+  ) {
     if rows == 0 {
-      for row in 0..<outer {
-        memcpy(
-          address + row * rowBytes + target * bytes,
-          source.address + row * source.rowBytes + start * bytes, count * bytes)
-      }
+      copies.append(
+        orion_row_copy(
+          source: source.address + start * bytes, source_step: source.rowBytes,
+          target: address + target * bytes, target_step: rowBytes, rows: outer,
+          bytes: count * bytes))
       return
     }
     for block in 0..<outer {
       let to = (block * length + target) * rows
       let from = (block * source.length + start) * rows
-      for row in 0..<count * rows {
-        memcpy(
-          address + (to + row) * rowBytes, source.address + (from + row) * source.rowBytes, bytes)
-      }
+      copies.append(
+        orion_row_copy(
+          source: source.address + from * source.rowBytes, source_step: source.rowBytes,
+          target: address + to * rowBytes, target_step: rowBytes, rows: count * rows, bytes: bytes)
+      )
     }
   }
 
