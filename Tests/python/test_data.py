@@ -23,7 +23,7 @@ from orion.data import (
     open_data,
     tokens,
 )
-from orion.data.examples import Example
+from orion.data.examples import JOINT, Example, example
 from orion.data.stories import story
 from orion.errors import OrionError, UsageError
 
@@ -144,6 +144,18 @@ def test_lines_of_json_in_their_forms(stories: Path, tmp_path: Path) -> None:
     learnt = [id for id in batch.targets[1].tolist() if id != IGNORED]
     assert batch.ids[1, : len(prompt)].tolist() == prompt
     assert words.decode(learnt).strip() == "hello there"
+
+
+def test_a_tokenizer_that_ends_every_text_ends_it_once() -> None:
+    """Llama's `add_eos_token`, or a post-processor of tokenizer.json, does."""
+    ending = SimpleNamespace(
+        ends=(9, 8), encode=lambda text, bos=True: [*([1] if bos else []), *map(ord, text), 9]
+    )
+    forms = {"text": "ab"}, {"prompt": "a", "completion": "b"}
+    whole, asked = (example(Path("x"), 1, row, ending, None) for row in forms)
+    assert list(whole.ids) == [1, 97, 98, 9]
+    assert list(asked.ids) == [1, 97, *map(ord, JOINT), 98, 9]
+    assert asked.answer == 2 + len(JOINT)
 
 
 def test_messages_go_through_the_chat_template(stories: Path, tmp_path: Path) -> None:

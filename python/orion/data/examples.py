@@ -79,10 +79,10 @@ def example(
                 {"role": "assistant", "content": row["completion"]},
             ]
             return conversation(place, line, turns, tokenizer, template)
-        prompt = tokenizer.encode(row["prompt"] + JOINT)
-        rest = tokenizer.encode(row["completion"], bos=False)
-        ids = np.array([*prompt, *rest, *tokenizer.ends[:1]], np.int32)
-        return Example(ids, line, max(1, len(prompt)))
+        prompt = unended(tokenizer.encode(row["prompt"] + JOINT), tokenizer)
+        rest = unended(tokenizer.encode(row["completion"], bos=False), tokenizer)
+        ids = [*prompt, *rest, *tokenizer.ends[:1]]
+        return Example(np.array(ids, np.int32), line, max(1, len(prompt)))
     raise OrionError(f"{place}: expected {FORMS}; found the keys {', '.join(row) or '(none)'}")
 
 
@@ -113,7 +113,12 @@ def common(first: Sequence[int], second: Sequence[int]) -> int:
 
 def ids_of(text: str, tokenizer: Tokenizer) -> np.ndarray:
     """A whole text, from the token that begins texts to the one that ends them."""
-    return np.array([*tokenizer.encode(text), *tokenizer.ends[:1]], np.int32)
+    return np.array([*unended(tokenizer.encode(text), tokenizer), *tokenizer.ends[:1]], np.int32)
+
+
+def unended(ids: list[int], tokenizer: Tokenizer) -> list[int]:
+    """Without the end that some tokenizers put behind every text."""
+    return ids[:-1] if ids and ids[-1] in tokenizer.ends else ids
 
 
 def read_texts(path: Path, tokenizer: Tokenizer) -> Iterator[Example]:
