@@ -3,7 +3,7 @@
 A token reads the weights and the keys and values before it once; the limit is how often a second
 memory gives that many bytes, measured in turn with the model. Peer: llama.cpp.
 
-Memory is the most that the whole process ever held (ru_maxrss: Python, numpy and all libraries
+Memory is the most that the whole process ever held (Python, numpy and all libraries
 among it), less the weights and the longest cache; another process compiled the model before.
 """
 
