@@ -6,7 +6,8 @@
 
 #include "matrix.h"
 
-enum { BLOCK_ROWS = 512, STRIP = 128 };
+// Columns of a task: long runs of memory, which the processor can foresee.
+enum { BLOCK_ROWS = 512, STRIP = 1024 };
 
 typedef struct {
   const orion_kernels *kernels;
