@@ -35,6 +35,7 @@ const orion_kernels KERNELS_TABLE = {
     .highest = row_highest,
     .probabilities = probabilities_row,
     .scale_mask = scale_mask_row,
+    .slopes = slopes_row,
     .adamw = adamw_run,
     .accumulate = accumulate_run,
     .saturate = saturate_run,

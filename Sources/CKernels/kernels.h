@@ -136,6 +136,8 @@ typedef struct {
   void (*softmax)(const float *x, float *y, size_t count, size_t stride, size_t columns);
   // scores = scores * scale + mask; the mask may be NULL. Returns the maximum, or NaN if there is one.
   float (*scale_mask)(float *scores, const float *mask, float scale, size_t count);
+  // weights = weights / sum; slopes = weights * (slopes - sum of weights * slopes).
+  void (*slopes)(float *weights, float *slopes, float sum, size_t count);
   // Counts the values of the copy, which may be NULL, that fp16 cannot hold.
   size_t (*adamw)(const orion_adamw_factors *factors, float *weights, const float *gradient,
                   float *first_moment, float *second_moment, uint16_t *copy, size_t count);

@@ -79,6 +79,24 @@ static float scale_mask_row(float *scores, const float *mask, float scale, size_
   return highest_of8(max8(highest, other));
 }
 
+// The sum runs in double over eight partial sums.
+static void slopes_row(float *weights, float *slopes, float sum, size_t count) {
+  double8 partial = {0};
+  for (size_t i = 0; i < count; i += 8) {
+    const float8 weight = load_part8(weights + i, count - i) / sum;
+    const float8 slope = load_part8(slopes + i, count - i);
+    store_part8(weights + i, weight, count - i);
+    partial.low += low4(weight) * low4(slope);
+    partial.high += high4(weight) * high4(slope);
+  }
+  const float mean = (float)sum_of4(partial.low + partial.high);
+  for (size_t i = 0; i < count; i += 8) {
+    const float8 weight = load_part8(weights + i, count - i);
+    const float8 slope = load_part8(slopes + i, count - i);
+    store_part8(slopes + i, weight * (slope - mean), count - i);
+  }
+}
+
 static void softmax_row(const float *x, float *y, size_t count) {
   const float top = row_highest(x, count);
   double8 sum = {0};

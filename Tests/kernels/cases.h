@@ -13,12 +13,12 @@
   X(pack) X(pack_tiles) X(widen_panels) X(tile) X(store)                 /* cases_product.c */ \
   X(chain)                                                                 /* cases_chain.c */ \
   X(fold) X(round_doubles) X(affine) X(exponentials)                         /* cases_row.c */ \
-  X(highest) X(probabilities) X(softmax) X(scale_mask)                                         \
+  X(highest) X(probabilities) X(softmax) X(scale_mask) X(slopes)                               \
   X(adamw) X(accumulate) X(saturate) X(count_outside)                   /* cases_training.c */ \
   X(logit_sums) X(logit_gradient) X(embed) X(scatter)                                          \
   X(burn) X(read) X(copy)                                                   /* cases_cast.c */
 #define FUNCTION_CASES(X)                                                                    \
-  X(casts) X(linear) X(matmul) X(attention)                        /* product_functions.c */ \
+  X(casts) X(linear) X(matmul) X(attention) X(attention_gradient)  /* product_functions.c */ \
   X(chains) X(reduce) X(softmaxes) X(norms) X(copies) X(hashes)        /* row_functions.c */ \
   X(optimizer) X(gradients) X(cross_entropy) X(embedding)         /* training_functions.c */
 

@@ -139,3 +139,14 @@ void case_scale_mask(const orion_kernels *kernels, recorder *out) {
     record(out, FLOATS, scores, count, "%zu scores, mask %zu", count, i % 2);
   }
 }
+
+void case_slopes(const orion_kernels *kernels, recorder *out) {
+  for (size_t i = 0; i < COUNT_OF(counts) * 4; i++) {
+    const size_t count = counts[i / 4];
+    float *weights = guarded_floats((mixture)(i % 4), count, i);
+    float *slopes = guarded_floats((mixture)(i % 4), count, i + 1);
+    kernels->slopes(weights, slopes, 3.7f, count);
+    record(out, FLOATS, weights, count, "%zu weights, %s", count, mixture_names[i % 4]);
+    record(out, FLOATS, slopes, count, "%zu slopes, %s", count, mixture_names[i % 4]);
+  }
+}

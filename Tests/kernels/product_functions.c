@@ -167,3 +167,53 @@ void case_attention(const orion_kernels *kernels, recorder *out) {
     record_attention(queries[i / 2 % COUNT_OF(queries)], earlier[i / 2 / COUNT_OF(queries)], i % 2, out);
   }
 }
+
+// Two key heads; the last positions are masked from all queries but the last.
+static void record_attention_gradient(size_t heads, size_t queries, size_t positions, recorder *out) {
+  enum { KEY = 20, VALUE = 13, GROUPS = 2 };
+  const size_t rows = GROUPS * heads * queries;
+  float *query = guarded_floats(TAME, rows * KEY, queries);
+  float *gradient = guarded_floats(TAME, rows * VALUE, positions);
+  float *key = guarded_floats(TAME, GROUPS * KEY * positions, 3);
+  float *value = guarded_floats(TAME, GROUPS * VALUE * positions, 4);
+  float *mask = guarded(queries * positions * sizeof(float));
+  for (size_t i = 0; i < queries * positions; i++) {
+    mask[i] = i % positions < positions / 2 || i / positions + 1 == queries ? 0 : -1e9f;
+  }
+  float *dquery = guarded(rows * KEY * sizeof(float));
+  float *dkey = guarded(GROUPS * KEY * positions * sizeof(float));
+  float *dvalue = guarded(GROUPS * VALUE * positions * sizeof(float));
+  const orion_attention_gradient_args args = {
+      .groups = GROUPS,
+      .heads = heads,
+      .queries = queries,
+      .positions = positions,
+      .key_features = KEY,
+      .value_features = VALUE,
+      .scale = 0.25f,
+      .query = {query, heads * KEY * queries, KEY * queries, queries, 1},
+      .gradient = {gradient, heads * VALUE * queries, VALUE * queries, queries, 1},
+      .key = {key, KEY * positions, 0, positions, 1},
+      .value = {value, VALUE * positions, 0, positions, 1},
+      .mask = mask,
+      .mask_query = positions,
+      .query_gradient = {dquery, heads * KEY * queries, KEY * queries, queries, 1},
+      .key_gradient = {dkey, KEY * positions, 0, positions, 1},
+      .value_gradient = {dvalue, VALUE * positions, 0, positions, 1},
+  };
+  orion_attention_gradient(&args);
+  const char *shape = "%zu heads, %zu queries, %zu positions";
+  record(out, FLOATS, dquery, rows * KEY, shape, heads, queries, positions);
+  record(out, FLOATS, dkey, GROUPS * KEY * positions, shape, heads, queries, positions);
+  record(out, FLOATS, dvalue, GROUPS * VALUE * positions, shape, heads, queries, positions);
+  release_memory();
+}
+
+void case_attention_gradient(const orion_kernels *kernels, recorder *out) {
+  (void)kernels;
+  static const size_t queries[] = {1, 5, 49, 100}, positions[] = {1, 16, 50, 131};
+  for (size_t i = 0; i < COUNT_OF(queries) * COUNT_OF(positions) * 2; i++) {
+    record_attention_gradient(1 + i % 2, queries[i / 2 % COUNT_OF(queries)],
+                              positions[i / 2 / COUNT_OF(queries)], out);
+  }
+}

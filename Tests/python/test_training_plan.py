@@ -107,13 +107,15 @@ def test_attention_some_heads_at_a_time(
     golden = read_golden(data / "golden" / "llama-tiny-gqa")
     device = Device("cpu")
     found = []
-    for score_bytes in (1 << 20, 1):
-        monkeypatch.setattr(part_attention_gradients, "SCORE_BYTES", score_bytes)
+    for parts in (False, True):
+        if parts:
+            monkeypatch.setattr(part_attention_gradients, "SCORE_BYTES", 1)
+            monkeypatch.setattr(part_attention_gradients, "runs_as_one", lambda _: False)
         plan = plan_of(golden, CPU)
         run = on_device(device, plan, tmp_path)
         found.append(run_plan(plan, golden.tensors, golden.ids, run).gradients)
         slices = len(plan.programs["layer_backward"].graph.walk("slice"))
-        assert slices == (0 if score_bytes > 1 else 4 * 4)
+        assert slices == (4 * 4 if parts else 0)
     for key, gradient in found[0].items():
         np.testing.assert_array_equal(found[1][key], gradient)
 

@@ -86,6 +86,35 @@ void orion_embedding_gather(orion_matrix table, size_t channels, const int32_t *
 bool orion_embedding_scatter_add(orion_matrix gradient, size_t channels, const int32_t *tokens,
                                  size_t token_count, float scale, orion_matrix table);
 
+// ---- attention (attention_gradient.c) ---------------------------------------------------------------
+
+// values[group * group + head * head + feature * feature + column * column]; of keys and values the columns
+// are positions, and heads share them.
+typedef struct {
+  float *values;
+  size_t group, head, feature, column;
+} orion_heads;
+
+typedef struct {
+  size_t groups;     // key/value heads
+  size_t heads;      // query heads of one group
+  size_t queries, positions;
+  size_t key_features, value_features;
+  float scale;
+  // `gradient` is that of orion_attention's result; these are read.
+  orion_heads query, gradient, key, value;
+  const float *mask;  // mask[query * mask_query + position], or NULL
+  size_t mask_query;
+  // Written.
+  orion_heads query_gradient, key_gradient, value_gradient;
+} orion_attention_gradient_args;
+
+// Gradients of softmax(scale q k + mask) v, as orion_attention computes it, by queries, keys and values. All
+// sizes are at least 1. Sums over queries and positions run in order.
+void orion_attention_gradient(const orion_attention_gradient_args *args);
+// What each thread needs for it besides: it grows with the positions and not with their square.
+size_t orion_attention_gradient_bytes(const orion_attention_gradient_args *args);
+
 #ifdef __cplusplus
 }
 #endif

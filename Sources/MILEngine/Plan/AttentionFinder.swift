@@ -17,7 +17,7 @@ struct AttentionFinder {
   }
 
   /// What is under a softmax for one segment.
-  private struct Scores {
+  struct Scores {
     var product: Int
     var inside: [Int]
     var mask: ValueID?
@@ -105,7 +105,7 @@ struct AttentionFinder {
   // MARK: from the softmax to the product of queries and keys
 
   /// Over at most one addition and any factors to the product.
-  private func scores(_ value: ValueID?) -> Scores? {
+  func scores(_ value: ValueID?) -> Scores? {
     guard let value else { return nil }
     let type = lowering.type(value)
     guard let (index, node) = graph.maker(value, ["add"]) else { return scaled(value, type) }

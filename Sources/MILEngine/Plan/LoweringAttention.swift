@@ -27,7 +27,7 @@ extension Lowering {
     let keys = parts.keys.map(spread)
     let values = parts.values.map(spread)
     let masks = parts.masks.map { mask in
-      forwardRows(mask.broadcast(to: batch + [queries, mask.shape[mask.shape.count - 1]]))
+      maskRows(mask.broadcast(to: batch + [queries, mask.shape[mask.shape.count - 1]]))
     }
     // Trailing axes along which keys and values repeat are heads that share them.
     var shared = batch.count
@@ -75,7 +75,7 @@ extension Lowering {
   }
 
   /// A mask whose rows are dense, as the kernel reads them.
-  private mutating func forwardRows(_ mask: View) -> View {
+  mutating func maskRows(_ mask: View) -> View {
     let last = mask.shape.count - 1
     guard mask.shape[last] != 1, mask.strides[last] != 1 || !mask.runsForward else { return mask }
     var rows = mask

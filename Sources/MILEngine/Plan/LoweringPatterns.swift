@@ -6,6 +6,7 @@ extension Lowering {
   mutating func lower(_ pattern: Pattern) throws(Diagnostic) -> Bool {
     switch pattern {
     case .attention(let attention): return try lower(attention)
+    case .attentionGradient(let gradient): return try lower(gradient)
     case .norm(let norm): return try lower(norm)
     case .bias(let bias):
       try convolve(

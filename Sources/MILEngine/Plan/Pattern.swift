@@ -2,6 +2,7 @@
 /// declared arithmetic, where the roundings between the nodes are nobody's promise.
 enum Pattern: Sendable {
   case attention(AttentionPattern)
+  case attentionGradient(AttentionGradientPattern)
   case norm(NormPattern)
   case bias(BiasPattern)
 
@@ -9,6 +10,7 @@ enum Pattern: Sendable {
   var inside: [Int] {
     switch self {
     case .attention(let attention): attention.inside
+    case .attentionGradient(let gradient): gradient.inside
     case .norm(let norm): norm.inside
     case .bias(let bias): [bias.convolution]
     }
@@ -30,6 +32,23 @@ struct AttentionPattern: Sendable {
   let scale: Double
   let segments: [Segment]
   let flips: AttentionFlips
+}
+
+/// The gradients of attention by its queries, keys and values.
+struct AttentionGradientPattern: Sendable {
+  /// Makes the values' gradient.
+  let root: Int
+  let inside: [Int]
+  let query: ValueID
+  /// Of attention's result.
+  let gradient: ValueID
+  let key: ValueID
+  let value: ValueID
+  let mask: ValueID?
+  let scale: Double
+  let queryGradient: ValueID
+  let keyGradient: ValueID
+  let valueGradient: ValueID
 }
 
 /// How the operands of an attention lie.
@@ -74,6 +93,7 @@ struct BiasPattern: Sendable {
 struct PatternFinder {
   let lowering: Lowering
   private(set) var producers: [ValueID: Int] = [:]
+  private var usersOf: [ValueID: [Int]] = [:]
   var function: CheckedFunction { lowering.function }
 
   /// The patterns by the index of their last node; no node is in two of them.
@@ -96,12 +116,19 @@ struct PatternFinder {
     self.lowering = lowering
     for (index, node) in lowering.function.nodes.enumerated() {
       for output in node.outputs { producers[output] = index }
+      for value in Set(node.operands.values.flatMap(\.ids)) {
+        usersOf[value, default: []].append(index)
+      }
     }
   }
 
   private func pattern(at index: Int) -> Pattern? {
     switch function.nodes[index].op {
-    case "matmul": AttentionFinder(graph: self).attention(at: index).map(Pattern.attention)
+    case "matmul":
+      AttentionFinder(graph: self).attention(at: index).map(Pattern.attention)
+        ?? AttentionGradientFinder(graph: self).gradient(at: index).map(Pattern.attentionGradient)
+    case "reduce_sum":
+      AttentionGradientFinder(graph: self).gradient(at: index).map(Pattern.attentionGradient)
     case "add":
       AttentionFinder(graph: self).attention(at: index).map(Pattern.attention)
         ?? shiftedNorm(at: index).map(Pattern.norm) ?? bias(at: index).map(Pattern.bias)
@@ -136,6 +163,9 @@ struct PatternFinder {
     return (index, function.nodes[index])
   }
 
+  /// The nodes that take a value, in order.
+  func users(_ value: ValueID) -> [Int] { usersOf[value] ?? [] }
+
   /// The two operands of a node, each way round.
   func pairs(_ node: Node) -> [(ValueID, ValueID)] {
     guard let x = lowering.operand(node, "x"), let y = lowering.operand(node, "y") else {
@@ -161,7 +191,7 @@ struct PatternFinder {
   /// A layer norm with a term for each element of the axis.
   private func shiftedNorm(at root: Int) -> NormPattern? {
     let node = function.nodes[root]
-    for (main, beta) in pairs(node) where lowering.isConstant(beta) && isPlain(beta) {
+    for (main, beta) in pairs(node) where isPlain(beta) {
       guard let (index, _) = maker(main, ["mul"]), let norm = norm(at: index), norm.isCentred,
         isScale(beta, of: lowering.result(node), axis: norm.axis)
       else { continue }
@@ -177,8 +207,8 @@ struct PatternFinder {
   private func norm(at root: Int) -> NormPattern? {
     let node = function.nodes[root]
     guard isPlain(node.outputs[0]) else { return nil }
-    for (main, gamma) in pairs(node) where lowering.isConstant(gamma) {
-      guard isPlain(gamma), let (index, inner) = maker(main, ["mul"]),
+    for (main, gamma) in pairs(node) where isPlain(gamma) {
+      guard let (index, inner) = maker(main, ["mul"]),
         let norm = plainNorm(inner, at: index),
         isScale(gamma, of: lowering.result(node), axis: norm.axis)
       else { continue }

@@ -12,7 +12,9 @@ becomes, for two parts of K/2 key heads each,
     %dm = add %dm0 %dm1
 
 A part has as many heads, a divisor of K, as have at most a mebibyte of scores. Nothing is summed in
-another order but masks. Where concat is not emitted everything stays whole.
+another order but masks. Where concat is not emitted everything stays whole; so does the gradient
+over one segment on profiles that compute in the declared types, which run it as one step and never
+have the scores of all queries.
 """
 
 from collections.abc import Mapping
@@ -28,13 +30,26 @@ BYTES = {"fp16": 2, "fp32": 4}
 def part_attention_gradients(graph: Graph, profile: Mapping[str, Any]) -> None:
     if not profile["preferences"]["emits_concat"]:
         return
-    nodes = [node for node in graph.walk("attention_gradient") if heads_of_part(node) < heads(node)]
+    nodes = [
+        node
+        for node in graph.walk("attention_gradient")
+        if heads_of_part(node) < heads(node)
+        and not (runs_as_one(profile) and has_one_segment(node))
+    ]
     for node in nodes:
         with graph.before(node), graph.scope(node.results[0].name):
             results = in_parts(graph, node, heads_of_part(node))
         for old, new in zip(node.results, results, strict=True):
             graph.replace(old, new)
     graph.drop(nodes)
+
+
+def runs_as_one(profile: Mapping[str, Any]) -> bool:
+    return bool(profile["arithmetic"]["storage"] == "declared")
+
+
+def has_one_segment(node: Node) -> bool:
+    return len(node.operands) == 5
 
 
 def heads(node: Node) -> int:
