@@ -31,9 +31,10 @@ struct Expression: Sendable {
     return .operand(operands.count - 1)
   }
 
-  /// Takes over another expression of the same shape.
-  mutating func add(_ other: Expression) -> Source {
-    let sources = other.operands.map { add($0) }
+  /// Takes over another expression of the same shape; `known`: where a window of its operands is
+  /// what an instruction makes already.
+  mutating func add(_ other: Expression, known: [View: Source] = [:]) -> Source {
+    let sources = other.operands.map { known[$0] ?? add($0) }
     let first = instructions.count
     func moved(_ source: Source) -> Source {
       switch source {
@@ -67,7 +68,12 @@ struct Expression: Sendable {
   static let instructionsMax = 32
 
   /// The kernel's instructions, or `nil` when the expression is too large for one pass.
-  func compiled() -> [orion_chain_instruction]? {
+  func compiled() -> [orion_chain_instruction]? { compiled(keeping: [])?.instructions }
+
+  /// The same with the registers that hold the results of some instructions at the end.
+  func compiled(
+    keeping kept: [Int]
+  ) -> (instructions: [orion_chain_instruction], registers: [Int8])? {
     guard operands.count <= Self.operandsMax, instructions.count <= Self.instructionsMax else {
       return nil
     }
@@ -75,6 +81,7 @@ struct Expression: Sendable {
     for (index, instruction) in instructions.enumerated() {
       for case .result(let used) in [instruction.left, instruction.right] { lastUse[used] = index }
     }
+    for index in kept { lastUse[index] = instructions.count }
     var free = Array((0..<Int8(ORION_CHAIN_REGISTERS)).reversed())
     var register = [Int8](repeating: 0, count: instructions.count)
     func name(_ source: Source) -> Int8 {
@@ -97,6 +104,6 @@ struct Expression: Sendable {
           op: instruction.op, target: target, left: left, right: right,
           rounding: instruction.rounding, immediate: instruction.immediate))
     }
-    return result
+    return (result, kept.map { register[$0] })
   }
 }

@@ -261,18 +261,11 @@ struct Lowering {
   /// Adds the pass that computes an expression.
   private mutating func run(_ expression: Expression, to target: View) {
     var expression = expression
-    if let instructions = expression.compiled() {
-      for attempt in 0..<2 {
-        if let step = ChainStep(
-          shape: target.shape, operands: expression.operands, instructions: instructions,
-          target: target.place)
-        {
-          return emit(step)
-        }
-        // Windows with too many axes; dense ones of the whole shape need a single axis.
-        guard attempt == 0 else { return }
-        expression = expression.mapped(to: expression.shape) { dense($0) } ?? expression
-      }
+    for attempt in 0..<2 {
+      if let step = ChainStep(expression, target: target) { return emit(step) }
+      // Windows with too many axes; dense ones of the whole shape need a single axis.
+      guard attempt == 0 else { return }
+      expression = expression.mapped(to: expression.shape) { dense($0) } ?? expression
     }
   }
 }

@@ -55,7 +55,8 @@ struct Plan: Sendable {
         hidesNaN: type.dtype.isFloat && arithmetic.hidesNaN,
         isReturned: outputs.contains { $0.view.buffer == index })
     }
-    steps = LinearGroupStep.grouped(lowering.steps)
+    let chains = ChainFusion(lowering.steps, results: Set(outputs.map(\.view.buffer)))
+    steps = LinearGroupStep.grouped(chains.fused())
     buffers = lowering.buffers
     requests = lowering.requests
     (slots, arenaBytes) = Liveness.slots(
