@@ -1,4 +1,5 @@
 import ANEProfiles
+import Synchronization
 import Testing
 
 @testable import ANESimulator
@@ -22,23 +23,28 @@ struct SharedEventTests {
     var reserved: UInt32 = 0
     var invoke: ID
     var descriptor: UnsafeMutablePointer<(UInt, UInt)>
-    var answers: UnsafeMutablePointer<Int32>
+    var answers: UnsafeMutablePointer<Atomic<Int32>>
   }
 
   /// The handler, and how often it was told of success (by tens) and of failure (by ones).
-  private func handler() -> (block: ID, answers: UnsafeMutablePointer<Int32>) {
+  private func handler() -> (block: ID, answers: UnsafeMutablePointer<Atomic<Int32>>) {
     let invoke: @convention(c) (ID, Bool, ID?) -> Void = { block, isDone, error in
-      block.load(as: Literal.self).answers.pointee += isDone && error == nil ? 10 : 1
+      let answers = block.load(as: Literal.self).answers
+      answers.pointee.add(isDone && error == nil ? 10 : 1, ordering: .releasing)
     }
     let descriptor = UnsafeMutablePointer<(UInt, UInt)>.allocate(capacity: 1)
     descriptor.initialize(to: (0, UInt(MemoryLayout<Literal>.size)))
-    let answers = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
-    answers.initialize(to: 0)
+    let answers = UnsafeMutablePointer<Atomic<Int32>>.allocate(capacity: 1)
+    answers.initialize(to: Atomic(0))
     let literal = UnsafeMutablePointer<Literal>.allocate(capacity: 1)
     literal.initialize(
       to: Literal(
         invoke: unsafeBitCast(invoke, to: ID.self), descriptor: descriptor, answers: answers))
     return (ID(literal), answers)
+  }
+
+  private func count(_ answers: UnsafeMutablePointer<Atomic<Int32>>) -> Int32 {
+    answers.pointee.load(ordering: .acquiring)
   }
 
   private func event(_ client: Client) throws -> EventObject {
@@ -134,8 +140,8 @@ struct SharedEventTests {
     #expect(after.reaches(7, within: 20))
     #expect(client.world.counters.evals == 1)
     // The handler comes last; a client that loses its request meanwhile loses nothing.
-    for _ in 0..<10_000 where answers.pointee == 0 { usleep(1_000) }
-    #expect(answers.pointee == 10)
+    for _ in 0..<10_000 where count(answers) == 0 { usleep(1_000) }
+    #expect(count(answers) == 10)
   }
 
   @Test func eventsFailWithModelsInMemory() throws {
