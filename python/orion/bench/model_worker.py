@@ -7,13 +7,11 @@ Arguments: model, weights. Requests: {"work": "decode", "before": 32, "tokens": 
 from __future__ import annotations
 
 import json
-import re
-import resource
 import sys
 import time
-from pathlib import Path
 
 from ..generate import load
+from ..runtime.memory import peak_memory
 
 STRIDE = 7919  # ids all over the vocabulary
 
@@ -35,18 +33,7 @@ def main() -> None:
         else:
             session.feed(prompt)
         seconds = time.perf_counter() - begun
-        print(json.dumps({"rate": tokens / seconds, "peak_bytes": peak_bytes()}), flush=True)
-
-
-def peak_bytes() -> int:
-    """The most that this process ever held. Linux's ru_maxrss also counts what its parent held."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        held = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(encoding="utf-8"), re.MULTILINE)
-        if held is not None:
-            return 1024 * int(held[1])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == "darwin" else 1024)
+        print(json.dumps({"rate": tokens / seconds, "peak_bytes": peak_memory()}), flush=True)
 
 
 if __name__ == "__main__":

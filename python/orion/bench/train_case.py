@@ -8,7 +8,6 @@ first on `cpu`: `jax`, `torch` (eager) and `torch-compile`, one batch of all seq
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..data.tokens import TokenWriter
+from ..runtime.memory import peak_memory
 from .machine import Limits
 from .peer import Worker, start_ours, start_peer
 from .rows import Row, make_row
@@ -125,8 +125,7 @@ def main() -> None:
         )
         for _ in sys.stdin:
             line = dict(trainer.step())
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            line["peak_bytes"] = peak * (1 if sys.platform == "darwin" else 1024)
+            line["peak_bytes"] = peak_memory()
             print(json.dumps(line), flush=True)
 
 

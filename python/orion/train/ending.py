@@ -9,9 +9,9 @@ from typing import Any
 
 from ..errors import OrionError
 from ..files import explained, new_directory
+from ..runtime.memory import peak_memory
 from .json_file import write_json
 from .lora import Lora
-from .metrics import peak_memory
 from .settings import Settings
 from .trainer import Trainer
 

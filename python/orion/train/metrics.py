@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import resource
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,18 +64,3 @@ def read_metrics(path: str | Path) -> list[dict[str, Any]]:
 
 
 METRICS = "metrics.jsonl"
-
-
-def peak_memory() -> int:
-    """Bytes of this process at their most."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def current_memory() -> int:
-    """Bytes of this process now; their peak where the system does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return peak_memory()
-    return pages * os.sysconf("SC_PAGE_SIZE")

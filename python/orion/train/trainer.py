@@ -17,13 +17,13 @@ from typing import Any
 from ..data import Batch, Batches, in_order
 from ..errors import UsageError
 from ..runtime import Device
+from ..runtime.memory import current_memory
 from . import checkpoint
 from .checkpoint import Saved
 from .divergence import DivergedError, Divergence
 from .kept import Kept
 from .learner import Gradients, Learner
 from .lora import Lora
-from .metrics import current_memory
 from .ranks import LostRankError, Ranks, check_facts, check_parameters, find_ranks
 from .settings import Settings
 from .task import open_task
