@@ -2,7 +2,7 @@
 // that rows far apart cost no walk through the page tables. It knows nothing of what it is for.
 #define _GNU_SOURCE  // madvise
 #include <stdlib.h>
-#if defined(__GLIBC__)
+#if defined(__GLIBC__) && defined(__linux__)
 #include <malloc.h>
 #endif
 #include <sys/mman.h>
@@ -22,7 +22,7 @@ void *orion_allocate(size_t bytes) {
 }
 
 void orion_return_memory(void) {
-#if defined(__GLIBC__)
+#if defined(__GLIBC__) && defined(__linux__)
   malloc_trim(0);
 #endif
 }
