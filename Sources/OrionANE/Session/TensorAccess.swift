@@ -73,9 +73,9 @@ struct PositionView {
 
   /// Copies positions `start`… of `source`, which has the same axes but for the length.
   func copy(_ count: Int, from source: PositionView, at start: Int, to target: Int) {
-    var copies: [orion_row_copy] = []
-    append(&copies, count, from: source, at: start, to: target)
-    orion_copy_rows(copies, copies.count)
+    pieces(count, from: source, at: start, to: target) { piece in
+      withUnsafePointer(to: piece) { orion_copy_rows($0, 1) }
+    }
   }
 
   /// Appends what `copy` would do to what is copied later, all at once.
@@ -83,8 +83,15 @@ struct PositionView {
     _ copies: inout [orion_row_copy], _ count: Int, from source: PositionView, at start: Int,
     to target: Int
   ) {
+    pieces(count, from: source, at: start, to: target) { copies.append($0) }
+  }
+
+  private func pieces(
+    _ count: Int, from source: PositionView, at start: Int, to target: Int,
+    _ body: (orion_row_copy) -> Void
+  ) {
     if rows == 0 {
-      copies.append(
+      body(
         orion_row_copy(
           source: source.address + start * bytes, source_step: source.rowBytes,
           target: address + target * bytes, target_step: rowBytes, rows: outer,
@@ -94,7 +101,7 @@ struct PositionView {
     for block in 0..<outer {
       let to = (block * length + target) * rows
       let from = (block * source.length + start) * rows
-      copies.append(
+      body(
         orion_row_copy(
           source: source.address + from * source.rowBytes, source_step: source.rowBytes,
           target: address + to * rowBytes, target_step: rowBytes, rows: count * rows, bytes: bytes)
