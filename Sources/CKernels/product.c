@@ -248,6 +248,13 @@ orion_product_plan orion_plan_product(const orion_product *product, size_t produ
   return plan;
 }
 
+// What the sums are finished with is asked for before they are summed: it is read once, from memory as far as the
+// weights, and memory would wait with the thread.
+static void fetch_finish(const float *values, orion_product_part part) {
+  if (values == NULL) return;
+  for (size_t p = part.panel; p < part.panel + part.panels; p++) __builtin_prefetch(values + p * PANEL);
+}
+
 void orion_product_task(const orion_product *product, const orion_product_plan *plan,
                         size_t index) {
   const size_t panels = orion_ceil_div(product->channels, PANEL);
@@ -260,6 +267,8 @@ void orion_product_task(const orion_product *product, const orion_product_plan *
       .column = column,
       .columns = orion_min(plan->column_step, product->columns - column),
   };
+  fetch_finish(product->scales, part);
+  fetch_finish(product->bias, part);
   float *sums = orion_scratch(SCRATCH_SUMS, part.panels * part.columns * PANEL * sizeof(float));
   orion_product_add(product, part, 0, product->terms, true, sums);
   orion_product_store(product, part, sums);

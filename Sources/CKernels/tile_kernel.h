@@ -81,11 +81,11 @@ INLINE panel16 panel_finish(panel16 sum, orion_rounding rounding, float limit) {
 }
 #endif
 
-// Asks for the term of a group of panels that is wanted some terms later.
+// Asks for the term of a group of panels that is wanted some terms later, and once: it need not push others out.
 INLINE void fetch_term(const char *weights, const size_t bytes) {
 #pragma clang loop unroll(full)
   for (size_t line = 0; line < PANELS_MAX * PANEL * bytes; line += LINE_BYTES) {
-    __builtin_prefetch(weights + PREFETCH_BYTES + line);
+    __builtin_prefetch(weights + PREFETCH_BYTES + line, 0, 0);
   }
 }
 
