@@ -82,15 +82,8 @@ static void weigh_values(const orion_attention_job *job, orion_attention_rows *r
 
 // ---- tasks ----
 
-static void attention_task(void *context, size_t index) {
-  const orion_attention_job *job = context;
-  const orion_attention_args *args = job->args;
-  orion_attention_rows rows = {
-      .group = index / job->blocks,
-      .first = index % job->blocks * job->rows_of_task,
-  };
-  rows.count = orion_min(job->rows_of_task, job->rows - rows.first);
-  const size_t query_values = orion_ceil_div(rows.count * args->key_features, PANEL) * PANEL;
+static void run_rows(const orion_attention_job *job, orion_attention_rows rows) {
+  const size_t query_values = orion_ceil_div(rows.count * job->args->key_features, PANEL) * PANEL;
   const size_t score_values = rows.count * job->score_step;
   rows.queries = orion_scratch(SCRATCH_SCORES, (query_values + score_values) * sizeof(float));
   rows.scores = rows.queries + query_values;
@@ -101,6 +94,20 @@ static void attention_task(void *context, size_t index) {
   if (few) orion_attention_fetch_keys(job, &rows);
   orion_attention_weigh(job, &rows);
   weigh_values(job, &rows);
+}
+
+void orion_attention_run_rows(const orion_attention_job *job, size_t group, size_t first, size_t count) {
+  for (size_t done = 0, run; done < count; done += run) {
+    run = orion_min(job->rows_of_task, count - done);
+    run_rows(job, (orion_attention_rows){.group = group, .first = first + done, .count = run});
+  }
+}
+
+static void attention_task(void *context, size_t index) {
+  const orion_attention_job *job = context;
+  const size_t first = index % job->blocks * job->rows_of_task;
+  const size_t count = orion_min(job->rows_of_task, job->rows - first);
+  run_rows(job, (orion_attention_rows){.group = index / job->blocks, .first = first, .count = count});
 }
 
 void orion_attention(const orion_attention_args *args) {
@@ -116,6 +123,7 @@ void orion_attention(const orion_attention_args *args) {
   const size_t fitting = SCORES_MAX / job.score_step / TILE_COLUMNS * TILE_COLUMNS;
   job.rows_of_task = orion_min(ROWS_MAX, orion_max(TILE_COLUMNS, fitting));
   job.rows_of_task = orion_min(job.rows_of_task, job.rows);
+  if (orion_attention_fits_panels(args)) return orion_attention_by_panels(&job);
   job.blocks = orion_ceil_div(job.rows, job.rows_of_task);
   if (job.blocks > 1) orion_attention_pack(&job);
   job.ends = orion_scratch(SCRATCH_PARTIALS, job.blocks * sizeof(*job.ends));

@@ -17,7 +17,8 @@ typedef struct {
   // Panels of the keys and values of each segment, group after group, or NULL when they are used
   // where they are.
   float *keys[SEGMENTS_MAX], *values[SEGMENTS_MAX];
-  _Atomic size_t *ends;  // of each block: one more than the positions of the last segment that it sees, or 0
+  // Of each block: one more than the positions of the last segment that it sees, or 0. NULL: not kept.
+  _Atomic size_t *ends;
 } orion_attention_job;
 
 // The rows (a query of a head) of one task and its memory.
@@ -30,6 +31,12 @@ typedef struct {
   float tops[ROWS_MAX];       // the highest score of each row
   double sums[ROWS_MAX];      // of its probabilities
 } orion_attention_rows;
+
+// At most ROWS_MAX rows of a group at a time, with what is in the calling thread's scratch memory.
+void orion_attention_run_rows(const orion_attention_job *job, size_t group, size_t first, size_t count);
+// The same for queries that lie side by side (attention_panels.c); the job is without blocks.
+bool orion_attention_fits_panels(const orion_attention_args *args);
+void orion_attention_by_panels(const orion_attention_job *job);
 
 // Fills scores, seen and tops.
 void orion_attention_score(const orion_attention_job *job, orion_attention_rows *rows);

@@ -96,6 +96,7 @@ static size_t find_end(const orion_attention_job *job, const orion_attention_row
 // All groups' rows have the same masks: what one task found, others use.
 static size_t known_end(const orion_attention_job *job, const orion_attention_rows *rows,
                         const orion_segment *segment) {
+  if (job->ends == NULL) return find_end(job, rows, segment);
   _Atomic size_t *known = &job->ends[rows->first / job->rows_of_task];
   size_t found = atomic_load_explicit(known, memory_order_relaxed);
   if (found == 0) {

@@ -82,31 +82,17 @@ INLINE double4 sine4(double4 x, int64_t quarter) {
 
 // ---- the exponential in fp32 ----
 
-typedef struct {
-  float8 fraction;  // e^x = fraction 2^power
-  int8 power;
-} float_exp_parts;
-
-INLINE float_exp_parts exp_parts8(float8 x) {
-  const float8 shifted = fma8(x, all8(0x1.715476p+0f), all8(0x1.8p23f));
-  const float8 n = shifted - 0x1.8p23f;
-  float8 r = fma8(n, all8(-0x1.62e400p-1f), x);
-  r = fma8(n, all8(-0x1.7f7d1cp-20f), r);
-  float8 sum = fma8(all8(0.00139263256f), r, all8(0.00836329275f));
-  sum = fma8(sum, r, all8(0.0416665538f));
-  sum = fma8(sum, r, all8(0.166665763f));
-  sum = fma8(sum, r, all8(0.5f));
-  return (float_exp_parts){fma8(r * r, sum, r) + 1, (int8)shifted - 0x4b400000};
-}
-
-// For x <= 0, to less than 1 unit in the last place; 0 where e^x is nearly no normal number any
-// more. Lanes with nothing left compute e^0, as multiplications that underflow are slow.
-INLINE float8 exp_weight8(float8 x) {
-  const int8 gone = x < -87;
-  const float_exp_parts parts = exp_parts8(select8(gone, all8(0), x));
-  const float8 scale = (float8)((parts.power + 127) << 23);
-  return (float8)(~gone & (int8)(parts.fraction * scale));
-}
+#undef LANES
+#define FLOATS float8
+#define FLOATS_BITS int8
+#define LANES(name) name##8
+#include "float_exponential.h"
+#if KERNELS_AVX512
+#define FLOATS float16
+#define FLOATS_BITS int16
+#define LANES(name) name##16
+#include "float_exponential.h"
+#endif
 
 // ---- functions in fp32 that come close enough for fp16, mostly ----
 
@@ -117,7 +103,7 @@ typedef struct {
 
 // x is held within what fp16 can tell apart.
 INLINE float8 exp_held8(float8 x) {
-  const float_exp_parts parts = exp_parts8(min8(max8(x, all8(-40)), all8(40)));
+  const float_exp_parts8 parts = float_exp_in_parts8(min8(max8(x, all8(-40)), all8(40)));
   return parts.fraction * (float8)((parts.power + 127) << 23);
 }
 INLINE near8 exp_near8(float8 x) { return (near8){exp_held8(x), all8(0x1p-21f)}; }

@@ -136,6 +136,13 @@ typedef struct {
   void (*softmax)(const float *x, float *y, size_t count, size_t stride, size_t columns);
   // scores = scores * scale + mask; the mask may be NULL. Returns the maximum, or NaN if there is one.
   float (*scale_mask)(float *scores, const float *mask, float scale, size_t count);
+  // The same for a panel of rows, position k of row c at k * 16 + c: scales, adds a mask that lies alike, or
+  // NULL, and raises `tops`, where a NaN stays; makes exponentials and adds them to `sums`; divides `count`
+  // times 16 values by the sums.
+  void (*panel_tops)(float *scores, const float *mask, float scale, size_t count, float *tops);
+  void (*panel_exponentials)(float *scores, const float *tops, size_t count, double *sums);
+  void (*panel_quotients)(const float *values, size_t step, const double *sums, size_t count, float *y,
+                          size_t y_step);
   // weights = weights / sum; slopes = weights * (slopes - sum of weights * slopes).
   void (*slopes)(float *weights, float *slopes, float sum, size_t count);
   // Counts the values of the copy, which may be NULL, that fp16 cannot hold.

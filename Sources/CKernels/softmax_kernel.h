@@ -79,6 +79,77 @@ static float scale_mask_row(float *scores, const float *mask, float scale, size_
   return highest_of8(max8(highest, other));
 }
 
+// ---- a panel: sixteen rows side by side ----
+
+#if KERNELS_AVX512
+#define SIDE_BY_SIDE(name) name##16
+typedef float16 side_by_side;
+typedef struct {
+  double8d low, high;
+} side_sums;
+INLINE side_sums add_cut_side(side_sums sums, float16 value) {
+  const double cut = 0x1.8p18;
+  const double8d low = widen8d(__builtin_shufflevector(value, value, 0, 1, 2, 3, 4, 5, 6, 7));
+  const double8d high = widen8d(__builtin_shufflevector(value, value, 8, 9, 10, 11, 12, 13, 14, 15));
+  return (side_sums){sums.low + ((low + cut) - cut), sums.high + ((high + cut) - cut)};
+}
+#else
+#define SIDE_BY_SIDE(name) name##8
+typedef float8 side_by_side;
+typedef double8 side_sums;
+INLINE side_sums add_cut_side(side_sums sums, float8 value) { return add_cut(sums, value); }
+#endif
+enum { SIDES = sizeof(side_by_side) / sizeof(float) };
+
+static void panel_tops(float *scores, const float *mask, float scale, size_t count, float *tops) {
+  enum { CHAINS = 4 };
+  for (size_t c = 0; c < PANEL; c += SIDES) {
+    side_by_side top[CHAINS];
+    for (size_t i = 0; i < CHAINS; i++) top[i] = SIDE_BY_SIDE(load)(tops + c);
+    for (size_t k = 0; k < count; k += CHAINS) {
+#pragma clang loop unroll(full)
+      for (size_t i = 0; i < CHAINS; i++) {
+        if (k + i >= count) break;
+        float *place = scores + (k + i) * PANEL + c;
+        side_by_side value = SIDE_BY_SIDE(load)(place) * scale;
+        if (mask != NULL) value += SIDE_BY_SIDE(load)(mask + (k + i) * PANEL + c);
+        SIDE_BY_SIDE(store)(place, value);
+        top[i] = SIDE_BY_SIDE(max)(value, top[i]);
+      }
+    }
+    const side_by_side a = SIDE_BY_SIDE(max)(top[0], top[1]), b = SIDE_BY_SIDE(max)(top[2], top[3]);
+    SIDE_BY_SIDE(store)(tops + c, SIDE_BY_SIDE(max)(a, b));
+  }
+}
+
+static void panel_exponentials(float *scores, const float *tops, size_t count, double *sums) {
+  for (size_t c = 0; c < PANEL; c += SIDES) {
+    const side_by_side top = SIDE_BY_SIDE(load)(tops + c);
+    side_sums sum;
+    memcpy(&sum, sums + c, sizeof sum);
+    for (size_t k = 0; k < count; k++) {
+      float *place = scores + k * PANEL + c;
+      const side_by_side value = SIDE_BY_SIDE(exp_weight)(SIDE_BY_SIDE(load)(place) - top);
+      SIDE_BY_SIDE(store)(place, value);
+      sum = add_cut_side(sum, value);
+    }
+    memcpy(sums + c, &sum, sizeof sum);
+  }
+}
+
+static void panel_quotients(const float *values, size_t step, const double *sums, size_t count, float *y,
+                            size_t y_step) {
+  float divisors[PANEL];
+  for (size_t c = 0; c < PANEL; c++) divisors[c] = (float)sums[c];
+  for (size_t k = 0; k < count; k++, values += step, y += y_step) {
+    for (size_t c = 0; c < PANEL; c += SIDES) {
+      SIDE_BY_SIDE(store)(y + c, SIDE_BY_SIDE(load)(values + c) / SIDE_BY_SIDE(load)(divisors + c));
+    }
+  }
+}
+
+// ---- rows ----
+
 // The sum runs in double over eight partial sums.
 static void slopes_row(float *weights, float *slopes, float sum, size_t count) {
   double8 partial = {0};

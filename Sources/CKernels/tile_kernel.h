@@ -154,7 +154,18 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
 #else
 #define WIDE_TILE_SHAPES(type, dense)
 #endif
-#define TILE_SHAPES(type, dense)              \
+// Two panels where a causal mask leaves no more.
+#if KERNELS_AVX512
+#define PART_TILE_SHAPES(dense)      \
+  TILE_SHAPE(2, 1, TILE_F32, dense)  \
+  TILE_SHAPE(2, 3, TILE_F32, dense)  \
+  TILE_SHAPE(2, 4, TILE_F32, dense)  \
+  TILE_SHAPE(2, 5, TILE_F32, dense)  \
+  TILE_SHAPE(2, 6, TILE_F32, dense)
+#else
+#define PART_TILE_SHAPES(dense)
+#endif
+#define TILE_SHAPES(type, dense, ...)         \
   switch (tile->panels * 8 + tile->columns) { \
     TILE_SHAPE(1, 1, type, dense)             \
     TILE_SHAPE(1, 2, type, dense)             \
@@ -165,14 +176,15 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
     TILE_SHAPE(2, 2, type, dense)             \
     TILE_SHAPE(4, 1, type, dense)             \
     WIDE_TILE_SHAPES(type, dense)             \
+    __VA_ARGS__                               \
   }
 
-static void tile_dense(const orion_tile *tile) { TILE_SHAPES(TILE_F32, true) }
-static void tile_strided(const orion_tile *tile) { TILE_SHAPES(TILE_F32, false) }
-static void tile_half_dense(const orion_tile *tile) { TILE_SHAPES(TILE_F16, true) }
-static void tile_half_strided(const orion_tile *tile) { TILE_SHAPES(TILE_F16, false) }
-static void tile_bytes_dense(const orion_tile *tile) { TILE_SHAPES(TILE_I8, true) }
-static void tile_bytes_strided(const orion_tile *tile) { TILE_SHAPES(TILE_I8, false) }
+static void tile_dense(const orion_tile *tile) { TILE_SHAPES(TILE_F32, true, PART_TILE_SHAPES(true)) }
+static void tile_strided(const orion_tile *tile) { TILE_SHAPES(TILE_F32, false, PART_TILE_SHAPES(false)) }
+static void tile_half_dense(const orion_tile *tile) { TILE_SHAPES(TILE_F16, true, ) }
+static void tile_half_strided(const orion_tile *tile) { TILE_SHAPES(TILE_F16, false, ) }
+static void tile_bytes_dense(const orion_tile *tile) { TILE_SHAPES(TILE_I8, true, ) }
+static void tile_bytes_strided(const orion_tile *tile) { TILE_SHAPES(TILE_I8, false, ) }
 
 // Apart from the tile, whose sums then keep all registers. A sum of -0 stays -0 without a bias.
 static __attribute__((noinline)) void finish_tile(const orion_tile *tile) {

@@ -167,11 +167,16 @@ INLINE float8 widen_bytes8(const int8_t *source) {
 
 #if KERNELS_AVX512
 typedef float float16 __attribute__((vector_size(64)));
+typedef int32_t int16 __attribute__((vector_size(64)));
 typedef float loose16 __attribute__((vector_size(64), aligned(4), may_alias));
 INLINE float16 load16(const float *source) { return *(const loose16 *)source; }
 INLINE void store16(float *target, float16 value) { *(loose16 *)target = value; }
 INLINE float16 all16(float x) { return (float16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
 INLINE float16 fma16(float16 a, float16 b, float16 c) { return __builtin_elementwise_fma(a, b, c); }
+INLINE float16 select16(int16 mask, float16 a, float16 b) {
+  return (float16)((mask & (int16)a) | (~mask & (int16)b));
+}
+INLINE float16 max16(float16 a, float16 b) { return select16((a >= b) | (a != a), a, b); }
 INLINE float16 widen16(const uint16_t *source) {
   return (float16)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)source));
 }

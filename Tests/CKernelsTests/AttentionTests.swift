@@ -162,6 +162,7 @@ extension Kernels {
       var random = Random(82)
       for (groups, heads, queries, d, v, length) in [
         (1, 1, 1, 8, 8, 1), (2, 3, 5, 16, 20, 33), (1, 2, 60, 7, 3, 50), (3, 1, 1, 64, 64, 300),
+        (2, 2, 112, 20, 7, 75),
       ] {
         let attention = Attention(groups, heads, queries, d, v, length: length, random: &random)
         let exact = attention.exact()
@@ -185,7 +186,7 @@ extension Kernels {
 
     @Test func segmentsAndPaddingDoNotChangeBits() {
       var random = Random(84)
-      for queries in [1, 4, 19] {
+      for queries in [1, 4, 19, 48] {
         let length = 41
         let attention = Attention(2, 2, queries, 12, 18, length: length, random: &random)
         withEachTable { table in
@@ -209,27 +210,53 @@ extension Kernels {
 
     @Test func queriesDoNotDependOnTheirNumber() {
       var random = Random(85)
-      let attention = Attention(2, 3, 70, 16, 16, length: 90, random: &random)
-      let whole = attention.run([attention.whole])
-      for column in [0, 1, 33, 69] {
-        let one = attention.only(column)
-        let expected = (0..<2 * 3 * 16).map { whole[$0 * 70 + column] }
-        #expect(firstDifference(one.run([one.whole]), expected) == nil, "query \(column)")
+      for queries in [70, 96] {
+        let attention = Attention(2, 3, queries, 16, 16, length: 90, random: &random)
+        let whole = attention.run([attention.whole])
+        for column in [0, 1, 33, 69] {
+          let one = attention.only(column)
+          let expected = (0..<2 * 3 * 16).map { whole[$0 * queries + column] }
+          #expect(firstDifference(one.run([one.whole]), expected) == nil, "query \(column)")
+        }
       }
     }
 
     @Test func causalMasksLeaveLaterPositionsOut() {
       var random = Random(88)
-      let length = 110
-      var attention = Attention(2, 1, length, 16, 16, length: length, random: &random)
-      attention.whole.mask = (0..<length * length).map { $0 % length > $0 / length ? -1e9 : 0 }
-      let output = attention.run([attention.whole])
-      let worst = zip(output, attention.exact()).map { abs(Double($0) - $1) }.max()!
-      #expect(worst < 2e-5)
-      for column in [0, 15, 16, 109] {
-        let one = attention.only(column)
-        let expected = (0..<2 * 16).map { output[$0 * length + column] }
-        #expect(firstDifference(one.run([one.whole]), expected) == nil, "query \(column)")
+      for length in [110, 176] {
+        var attention = Attention(2, 1, length, 16, 16, length: length, random: &random)
+        attention.whole.mask = (0..<length * length).map { $0 % length > $0 / length ? -1e9 : 0 }
+        let output = attention.run([attention.whole])
+        let worst = zip(output, attention.exact()).map { abs(Double($0) - $1) }.max()!
+        #expect(worst < 2e-5)
+        for column in [0, 15, 16, 109] {
+          let one = attention.only(column)
+          let expected = (0..<2 * 16).map { output[$0 * length + column] }
+          #expect(firstDifference(one.run([one.whole]), expected) == nil, "query \(column)")
+        }
+      }
+    }
+
+    /// Each query of a panel sees positions of its own, some none, some a window in the middle.
+    @Test func masksOfSideBySideQueriesMayDiffer() {
+      var random = Random(90)
+      let (queries, length) = (64, 70)
+      var attention = Attention(1, 2, queries, 16, 16, length: length, random: &random)
+      for kind in 0..<3 {
+        attention.whole.mask = (0..<queries * length).map { place in
+          let (query, position) = (place / length, place % length)
+          switch kind {
+          case 0: return abs(query - position) < 9 ? 0 : -1e9
+          case 1: return query % 16 == 3 ? -1e9 : position % 5 == query % 5 ? -2 : 0
+          default: return position < 64 - query ? 0 : -1e9
+          }
+        }
+        let output = attention.run([attention.whole])
+        for query in 0..<queries {
+          let one = attention.only(query)
+          let expected = (0..<2 * 16).map { output[$0 * queries + query] }
+          #expect(firstDifference(one.run([one.whole]), expected) == nil, "\(kind), query \(query)")
+        }
       }
     }
 
@@ -246,7 +273,7 @@ extension Kernels {
 
     @Test func layoutTablesAndThreadsDoNotChangeBits() {
       var random = Random(86)
-      for queries in [1, 31] {
+      for queries in [1, 31, 48] {
         var attention = Attention(4, 2, queries, 32, 40, length: 700, random: &random)
         var results: [[Float]] = []
         for positionsFirst in [false, true] {
@@ -260,10 +287,12 @@ extension Kernels {
 
     @Test func longContextsAreHeld() {
       var random = Random(87)
-      let attention = Attention(1, 1, 7, 4, 4, length: 20_000, random: &random)
-      let worst = zip(attention.run([attention.whole]), attention.exact())
-        .map { abs(Double($0) - $1) }.max()!
-      #expect(worst < 1e-5)
+      for queries in [7, 32] {
+        let attention = Attention(1, 1, queries, 4, 4, length: 20_000, random: &random)
+        let worst = zip(attention.run([attention.whole]), attention.exact())
+          .map { abs(Double($0) - $1) }.max()!
+        #expect(worst < 1e-5)
+      }
     }
   }
 }

@@ -14,6 +14,7 @@
   X(chain)                                                                 /* cases_chain.c */ \
   X(fold) X(round_doubles) X(affine) X(exponentials)                         /* cases_row.c */ \
   X(highest) X(probabilities) X(softmax) X(scale_mask) X(slopes)                               \
+  X(panel_tops) X(panel_exponentials) X(panel_quotients)                                       \
   X(adamw) X(accumulate) X(saturate) X(count_outside)                   /* cases_training.c */ \
   X(logit_sums) X(logit_gradient) X(embed) X(scatter)                                          \
   X(burn) X(read) X(copy)                                                   /* cases_cast.c */

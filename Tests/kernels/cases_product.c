@@ -129,7 +129,8 @@ void case_tile(const orion_kernels *kernels, recorder *out) {
   static const size_t terms[] = {0, 1, 2, 9, 40, 520};
   static const struct {
     size_t panels, columns;
-  } shapes[] = {{1, 1}, {1, 2}, {1, 3}, {1, 4}, {1, 5}, {1, 6}, {2, 2}, {4, 1}, {4, 2}, {4, 3}, {4, 6}};
+  } shapes[] = {{1, 1}, {1, 2}, {1, 3}, {1, 4}, {1, 5}, {1, 6}, {2, 1}, {2, 2}, {2, 5}, {2, 6}, {4, 1}, {4, 2}, {4, 3},
+              {4, 6}};
   for (size_t shape = 0; shape < COUNT_OF(shapes); shape++) {
     for (size_t t = 0; t < COUNT_OF(terms); t++) {
       for (unsigned variant = 0; variant < 3 * 4 * 2; variant++) {

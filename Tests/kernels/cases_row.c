@@ -1,5 +1,6 @@
 // Cases of the inner loops of reductions, norms, softmax and attention's probabilities.
 #include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "cases.h"
@@ -148,5 +149,40 @@ void case_slopes(const orion_kernels *kernels, recorder *out) {
     kernels->slopes(weights, slopes, 3.7f, count);
     record(out, FLOATS, weights, count, "%zu weights, %s", count, mixture_names[i % 4]);
     record(out, FLOATS, slopes, count, "%zu slopes, %s", count, mixture_names[i % 4]);
+  }
+}
+
+void case_panel_tops(const orion_kernels *kernels, recorder *out) {
+  for (size_t i = 0; i < COUNT_OF(counts) * 4; i++) {
+    const size_t count = counts[i / 4], values = count * PANEL;
+    float *scores = guarded_floats(i % 2 ? WILD : WIDE, values, i), *tops = guarded_floats(TAME, PANEL, i);
+    const float *mask = i / 2 % 2 ? guarded_floats(WIDE, values, i + 1) : NULL;
+    kernels->panel_tops(scores, mask, i % 3 == 0 ? -0.125f : 0.125f, count, tops);
+    record(out, FLOATS, tops, PANEL, "tops of %zu, mask %zu", count, i / 2 % 2);
+    record(out, FLOATS, scores, values, "panels of %zu, mask %zu", count, i / 2 % 2);
+  }
+}
+
+void case_panel_exponentials(const orion_kernels *kernels, recorder *out) {
+  for (size_t i = 0; i < COUNT_OF(counts) * 3; i++) {
+    const size_t count = counts[i / 3], values = count * PANEL;
+    float *scores = guarded_floats((mixture)(i % 3), values, i), *tops = guarded(PANEL * sizeof(float));
+    double sums[PANEL] = {0.25};
+    for (size_t c = 0; c < PANEL; c++) tops[c] = c % 2 ? FLT_MAX : 1;
+    for (size_t k = 0; k < values; k++) tops[k % PANEL] = fmaxf(tops[k % PANEL], scores[k]);
+    kernels->panel_exponentials(scores, tops, count, sums);
+    record(out, DOUBLES, sums, PANEL, "sums of %zu, %s", count, mixture_names[i % 3]);
+    record(out, FLOATS, scores, values, "exponentials of %zu, %s", count, mixture_names[i % 3]);
+  }
+}
+
+void case_panel_quotients(const orion_kernels *kernels, recorder *out) {
+  for (size_t i = 0; i < COUNT_OF(counts); i++) {
+    const size_t count = counts[i], step = PANEL + i % 3, y_step = PANEL + i % 2;
+    float *y = guarded((count * y_step + PANEL) * sizeof(float));
+    double sums[PANEL];
+    for (size_t c = 0; c < PANEL; c++) sums[c] = 1 + c / 7.0;
+    kernels->panel_quotients(guarded_floats(WIDE, count * step + PANEL, i), step, sums, count, y, y_step);
+    record(out, FLOATS, y, count * y_step + PANEL, "%zu quotients", count);
   }
 }

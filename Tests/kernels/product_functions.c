@@ -114,6 +114,7 @@ void case_matmul(const orion_kernels *kernels, recorder *out) {
 static void record_attention(size_t queries, size_t earlier, bool masked, recorder *out) {
   enum { GROUPS = 2, HEADS = 3, FEATURES = 20, VALUES = 17 };
   const size_t rows = HEADS * queries, lengths[] = {earlier, queries};
+  const bool side = queries % PANEL == 0;  // all positions side by side
   orion_attention_args args = {
       .groups = GROUPS,
       .heads = HEADS,
@@ -144,8 +145,8 @@ static void record_attention(size_t queries, size_t earlier, bool masked, record
         .length = length,
         .key = guarded_floats(TAME, GROUPS * FEATURES * length, 2 + i),
         .key_group = FEATURES * length,
-        .key_feature = i == 0 ? length : 1,
-        .key_position = i == 0 ? 1 : FEATURES,
+        .key_feature = i == 0 || side ? length : 1,
+        .key_position = i == 0 || side ? 1 : FEATURES,
         .value = guarded_floats(WIDE, GROUPS * VALUES * length, 4 + i),
         .value_group = VALUES * length,
         .value_feature = length,
@@ -162,7 +163,7 @@ static void record_attention(size_t queries, size_t earlier, bool masked, record
 
 void case_attention(const orion_kernels *kernels, recorder *out) {
   (void)kernels;
-  static const size_t queries[] = {1, 2, 7, 33}, earlier[] = {0, 1, 16, 50};
+  static const size_t queries[] = {1, 2, 7, 33, 32, 112}, earlier[] = {0, 1, 16, 50};
   for (size_t i = 0; i < COUNT_OF(queries) * COUNT_OF(earlier) * 2; i++) {
     record_attention(queries[i / 2 % COUNT_OF(queries)], earlier[i / 2 / COUNT_OF(queries)], i % 2, out);
   }
