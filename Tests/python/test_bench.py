@@ -1,21 +1,20 @@
-"""What scripts/bench says: rows, shares and ratios, baselines; no speed is tested."""
+"""What `orion bench` says: rows, shares and ratios, baselines; no speed is tested."""
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from orion.bench import command, model_peers
+from orion.bench import command
 from orion.bench.arguments import CASES, add_arguments
 from orion.bench.commands import run_python
 from orion.bench.machine import Limits, measure_limits
 from orion.bench.model_shapes import MODELS
-from orion.bench.peer import WORKERS, Worker
 from orion.bench.rows import compare, interleaved, make_row, read_baseline, save
-from orion.bench.train_case import PEERS, measured
 from orion.errors import OrionError, UsageError
 
 
@@ -35,6 +34,10 @@ def test_a_limit_that_was_not_reached_gives_no_share() -> None:
     assert (slow.flops_limit, slow.read_limit, slow.copy_limit) == (None, None, None)
     assert (fast.flops_limit, fast.read_limit, fast.copy_limit) == (200, 40, 30)
     assert "limit not reached" in slow.rows()[0].text()
+    assert [row.unit for row in slow.rows()] == [row.unit for row in fast.rows()]
+    row = make_row("a", [1], "x", limit=slow.flops_limit)
+    assert (row.limit, row.share) == (None, None) and "limit not reached" in row.text()
+    assert "limit" not in make_row("without one", [1], "x").text()
 
 
 def test_a_row_holds_median_share_and_ratio() -> None:
@@ -62,60 +65,47 @@ def test_a_baseline_warns_past_fifteen_percent(tmp_path: Path) -> None:
     assert {row["case"] for row in json.loads(path.read_text())} == {"rate", "time"}
     near = [make_row("rate", [90], "x"), make_row("time", [1.1], "s", less_is_better=True)]
     far = [make_row("rate", [80], "x"), make_row("time", [1.2], "s", less_is_better=True)]
-    assert compare([*near, make_row("new", [1], "x")], read_baseline(path)) == []
+    assert compare(near, read_baseline(path)) == []
     assert [line.split(":")[0] for line in compare(far, read_baseline(path))] == ["rate", "time"]
 
 
-def test_a_baseline_that_is_none_is_an_error(tmp_path: Path) -> None:
+def test_a_baseline_says_what_it_does_not_hold() -> None:
+    rows = [make_row(case, [1], "x") for case in ("one", "two", "three")]
+    assert compare(rows, {"two": 1}) == ["the baseline has no one, no three: not compared"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}x",
+        "3",
+        '{"case": 1}',
+        '[{"case": "a"}]',
+        "[1]",
+        '[{"case": "a", "value": 0}]',
+        '[{"case": "a", "value": NaN}]',
+        "[" * 100_000,
+    ],
+)
+def test_a_baseline_that_is_none_is_an_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "nothing.json"
-    with pytest.raises(OrionError, match="no baseline"):
+    with pytest.raises(OrionError, match=r"no baseline: No such file"):
         read_baseline(path)
-    path.write_text("{}x")
-    with pytest.raises(OrionError, match="--save-baseline"):
+    path.write_text(text)
+    with pytest.raises(OrionError, match=r"no baseline: .*; write one with --save-baseline"):
         read_baseline(path)
 
 
-def test_an_unknown_peer_is_refused_by_name() -> None:
+def test_the_script_is_the_command(root: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "orion.bench", "train", "--peer", "nobody", "--json"],
+        [root / "scripts" / "bench", "train", "--peer", "nobody", "--json"],
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, "PYTHON": sys.executable},
     )
     assert done.returncode == 2
     assert "no peer 'nobody'" in done.stderr and done.stdout == ""
-
-
-def test_workers_answer_in_turn_and_say_how_they_failed(tmp_path: Path) -> None:
-    script = "import sys\nfor line in sys.stdin: print('noise'); print(line, flush=True)"
-    with Worker("echo", [sys.executable, "-c", script]) as worker:
-        assert worker.ask(a=1) == {"a": 1}
-        assert worker.ask(b=2) == {"b": 2}
-    talkative = script.replace("\n", "; sys.stderr.write('x' * 1000000)\n")
-    with Worker("talkative", [sys.executable, "-c", talkative]) as worker:
-        assert worker.ask(c=3) == {"c": 3}
-    with (
-        Worker("broken", [sys.executable, "-c", "import no_such_module"]) as worker,
-        pytest.raises(OrionError, match=r"broken failed:\n(.|\n)*no_such_module"),
-    ):
-        worker.ask()
-    with pytest.raises(OrionError, match=r"absent: .* does not start"):
-        Worker("absent", [str(tmp_path / "none")])
-
-
-def test_steps_of_workers_are_measured_in_turn_without_the_first() -> None:
-    script = (
-        "import sys\nfor i, _ in enumerate(sys.stdin): print('{\"step_s\": %d}' % i, flush=True)"
-    )
-    workers = [Worker(name, [sys.executable, "-c", script]) for name in "ab"]
-    found = measured(workers, 2)
-    for worker in workers:
-        worker.close()
-    assert found == [[{"step_s": 1}, {"step_s": 2}]] * 2
-
-
-def test_every_peer_of_training_has_a_script() -> None:
-    assert all((WORKERS / f"{script}.py").is_file() for script, _ in PEERS.values())
 
 
 def test_the_command_knows_every_case() -> None:
@@ -144,6 +134,8 @@ def test_every_case_refuses_an_unknown_peer(case: str) -> None:
         (("--repeats", "0"), "--repeats is 1 or more"),
         (("--compare", "absent.json"), "absent.json: no baseline"),
         (("--save-baseline", "absent/new.json"), "there is no directory absent"),
+        (("--save-baseline", "."), "Is a directory"),
+        (("--peer", "jax"), "startup: no peer 'jax' is known; the case runs alone"),
     ],
 )
 def test_what_cannot_end_well_is_not_begun(
@@ -155,10 +147,6 @@ def test_what_cannot_end_well_is_not_begun(
     add_arguments(parser)
     with pytest.raises(OrionError, match=said):
         command.run(parser.parse_args(["startup", *arguments]))
-
-
-def test_every_peer_of_models_has_a_script() -> None:
-    assert all((WORKERS / f"{script}.py").is_file() for script, _ in model_peers.PEERS.values())
 
 
 def test_a_command_that_fails_says_how() -> None:

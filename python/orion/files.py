@@ -83,6 +83,9 @@ def check_writable(target: Path) -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not target.absolute().parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, f"there is no directory {target.parent}")
+        whole = not target.exists() or target.is_file()  # replaced by a file beside it
+        if not os.access(target.absolute().parent if whole else target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def check_new(target: Path) -> None:

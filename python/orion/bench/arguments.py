@@ -17,13 +17,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--peer",
         metavar="NAME",
-        help="measured in turn with us: openblas (kernels), llama.cpp (prefill, decode),"
-        " onnxruntime (prefill), jax, torch, torch-compile (train)",
+        help="measured in turn with us, in the cases that it runs: openblas (kernels); llama.cpp,"
+        " ctranslate2, torch (with transformers), llama2.c (prefill, decode); onnxruntime"
+        " (prefill); jax, torch, torch-compile (train)",
     )
     parser.add_argument(
         "--peer-python",
         metavar="FILE",
         help="the Python that has the peer (default: $ORION_PEER_PYTHON, else this one)",
+    )
+    parser.add_argument(
+        "--peer-binary",
+        metavar="FILE",
+        help="the program of llama2.c (default: $ORION_PEER_BINARY)",
     )
     parser.add_argument("--json", action="store_true", help="an array of rows and nothing else")
     parser.add_argument("--save-baseline", type=Path, metavar="FILE")

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from ..errors import UsageError
@@ -22,7 +22,7 @@ from . import (
     update_case,
 )
 from .machine import Limits, measure_limits
-from .peer import PYTHON_VARIABLE
+from .peer import BINARY_VARIABLE, PYTHON_VARIABLE
 from .rows import Row, compare, read_baseline, save
 
 CASES: dict[str, Callable[[Limits, int, str | None], Iterator[Row]]] = {
@@ -34,12 +34,13 @@ CASES: dict[str, Callable[[Limits, int, str | None], Iterator[Row]]] = {
     "compile": compile_case.run,
     "startup": startup_case.run,
 }
-PEERS: dict[str, Collection[str]] = {
-    **dict.fromkeys(CASES, ()),
-    "kernels": kernel_cases.PEERS,
-    "prefill": model_peers.PEERS,
-    "decode": model_peers.PEERS,
-    "train": train_case.PEERS,
+# For each peer of a case what raises OrionError when it cannot be run.
+PEERS: dict[str, dict[str, Callable[[], None]]] = {
+    **{case: {} for case in CASES},
+    "kernels": kernel_cases.checks(),
+    "prefill": model_peers.checks("prefill"),
+    "decode": model_peers.checks("decode"),
+    "train": train_case.checks(),
 }
 
 
@@ -47,17 +48,21 @@ def run(options: argparse.Namespace) -> int:
     """0 when all was measured; OrionError names what could not be."""
     if options.repeats < 1:
         raise UsageError(f"--repeats is 1 or more, not {options.repeats}.")
+    for variable, named in (
+        (PYTHON_VARIABLE, options.peer_python),
+        (BINARY_VARIABLE, options.peer_binary),
+    ):
+        if named:
+            os.environ[variable] = named
     for case in options.case:
         check_peer(case, options.peer)
-    baseline = read_baseline(options.compare) if options.compare else {}
+    baseline = read_baseline(options.compare) if options.compare else None
     if options.save_baseline:
         check_writable(options.save_baseline)
-    if options.peer_python:
-        os.environ[PYTHON_VARIABLE] = options.peer_python
     rows = measured(options)
     if options.save_baseline:
         save(rows, options.save_baseline)
-    warnings = compare(rows, baseline)
+    warnings = compare(rows, baseline) if baseline is not None else []
     if options.json:
         print(json.dumps([asdict(row) for row in rows], indent=1))
     for warning in warnings:
@@ -66,11 +71,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def check_peer(case: str, peer: str | None) -> None:
-    """UsageError when the case knows no such peer: before anything is measured."""
-    if peer is not None and peer not in PEERS[case]:
+    """OrionError when the case knows no such peer or it cannot be run: before all measuring."""
+    if peer is None:
+        return
+    if peer not in PEERS[case]:
         known = ", ".join(PEERS[case])
         told = f"known are {known}" if known else "the case runs alone"
         raise UsageError(f"{case}: no peer {peer!r} is known; {told}")
+    PEERS[case][peer]()
 
 
 def measured(options: argparse.Namespace) -> list[Row]:

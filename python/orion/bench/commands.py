@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import OrionError
+from .worker import end, reason
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,18 @@ def run_python(*arguments: str, variables: Mapping[str, str] | None = None) -> R
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
+        start_new_session=True,
     )
     assert process.stdout is not None and process.stderr is not None
-    output, error = process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
+    try:
+        output, error = process.stdout.read(), process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        end(process)
+        raise
     seconds = time.perf_counter() - begun
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise OrionError(f"{' '.join(arguments)} failed:\n{error.strip()[-2000:]}")
+        raise OrionError(f"{' '.join(arguments)} failed: {reason(error, process)}")
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return Run(seconds, peak, output)

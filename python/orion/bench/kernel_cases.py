@@ -5,11 +5,13 @@ Peer `openblas`: numpy's product, where numpy is linked with it.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from ..errors import OrionError
 from ..runtime import Device, Program, Tensor, kernels
 from .machine import Limits
 from .rows import Row, interleaved, make_row
@@ -33,7 +35,6 @@ PRODUCTS = (
 PARAMETERS = 24_000_000
 VOCABULARY, COLUMNS = 32000, 256
 
-PEERS = ("openblas",)
 MATMUL = """program(1.3)
 {{
   func main<ios18>(tensor<fp32, [1, 1, {x0}, {x1}]> x, tensor<fp32, [1, 1, {y0}, {y1}]> y) {{
@@ -44,6 +45,23 @@ MATMUL = """program(1.3)
   }} -> (out);
 }}
 """
+
+
+def checks() -> dict[str, Callable[[], None]]:
+    return {"openblas": check_openblas}
+
+
+def check_openblas() -> None:
+    """OrionError when numpy multiplies with something else; numpy 1.24 does not tell."""
+    try:
+        linked = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
+    except TypeError:
+        return
+    if "openblas" not in linked:
+        raise OrionError(
+            f"peer openblas: the numpy of {sys.executable} is linked with {linked}; install a wheel"
+            " of numpy from PyPI, which has OpenBLAS"
+        )
 
 
 def run(limits: Limits, repeats: int, peer: str | None) -> Iterator[Row]:

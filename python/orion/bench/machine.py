@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..runtime import kernels
-from .rows import Row
+from .rows import LIMIT_NOT_REACHED, Row
 
 # What two cores of the smallest machine that we measure on reach; below, something disturbs.
 FLOPS_LEAST, READ_LEAST = 180.0, 30.0
@@ -36,16 +36,12 @@ class Limits:
         return self.copy if self.read >= READ_LEAST else None
 
     def rows(self) -> list[Row]:
-        reached = {True: "", False: "limit not reached"}
         detail = {"threads": self.threads, "kernels": self.kernels}
+        of = {True: {}, False: dict(LIMIT_NOT_REACHED)}
+        flops, read = of[self.flops >= FLOPS_LEAST], of[self.read >= READ_LEAST]
         return [
-            Row(
-                "limit/multiply-add",
-                self.flops,
-                f"Gflop/s {reached[self.flops >= FLOPS_LEAST]}".strip(),
-                detail=detail,
-            ),
-            Row("limit/read", self.read, f"GB/s {reached[self.read >= READ_LEAST]}".strip()),
+            Row("limit/multiply-add", self.flops, "Gflop/s", detail=detail | flops),
+            Row("limit/read", self.read, "GB/s", detail=read),
             Row("limit/copy", self.copy, "GB/s"),
         ]
 

@@ -1,72 +1,65 @@
-"""A worker: a process that measures one thing whenever it is asked, ours or a peer's.
+"""What a peer needs before anything is measured, and the worker that runs it.
 
-A worker reads lines of JSON and answers each with one, and waits without work in between; so
-several can be measured in turn although each needs its own Python. Peers' workers are the scripts
-of `workers/`, which know nothing of this package and run in the Python that has the peer:
-`--peer-python`, `$ORION_PEER_PYTHON`, or our own.
+Peers' workers are the scripts of `workers/`, which know nothing of this package and run in the
+Python that has the peer: `--peer-python`, `$ORION_PEER_PYTHON`, or our own. A peer that is a
+program is named by `--peer-binary` or `$ORION_PEER_BINARY`.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from ..errors import OrionError
+from ..errors import OrionError, UsageError
+from .worker import Worker
 
 WORKERS = Path(__file__).parent / "workers"
 PYTHON_VARIABLE = "ORION_PEER_PYTHON"
+BINARY_VARIABLE = "ORION_PEER_BINARY"
+MISSING = (
+    "import sys; from importlib.util import find_spec;"
+    "print('missing', *(name for name in sys.argv[1:] if find_spec(name) is None))"
+)
 
 
-class Worker:
-    """`what` names it in errors. Answers are JSON objects; close it, or use it in a `with`."""
+def peer_python() -> str:
+    return os.environ.get(PYTHON_VARIABLE) or sys.executable
 
-    def __init__(self, what: str, command: Sequence[str]) -> None:
-        self.what = what
-        # A pipe that nobody reads would stop a talkative library.
-        self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
-        try:
-            self._process = subprocess.Popen(
-                list(command),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-                text=True,
-            )
-        except OSError as error:
-            raise OrionError(f"{what}: {command[0]} does not start: {error.strerror}") from error
 
-    def ask(self, **request: Any) -> dict[str, Any]:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # the empty answer tells
-        # What libraries print is no answer.
-        for line in self._process.stdout:
-            if line.startswith("{"):
-                found: dict[str, Any] = json.loads(line)
-                return found
-        self._process.wait()
-        self._errors.seek(0)
-        raise OrionError(f"{self.what} failed:\n{self._errors.read().strip()[-2000:]}")
+def peer_binary(peer: str) -> str:
+    """The program that the user named. OrionError when there is none that runs."""
+    named = os.environ.get(BINARY_VARIABLE)
+    if not named:
+        raise UsageError(
+            f"peer {peer} is a program of its own: name it with --peer-binary or ${BINARY_VARIABLE}"
+        )
+    found = shutil.which(named)
+    if found is None:
+        raise OrionError(f"peer {peer}: {named} is no file that can be run")
+    return str(Path(found).absolute())
 
-    def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.communicate()
-        self._errors.close()
 
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+def check_modules(peer: str, modules: Sequence[str]) -> None:
+    """OrionError when the peer's Python does not run or lacks a module; none is imported."""
+    python = peer_python()
+    try:
+        done = subprocess.run(
+            [python, "-c", MISSING, *modules], capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise OrionError(f"peer {peer}: {python} does not start: {error.strerror}") from error
+    first, *missing = done.stdout.split() or [""]
+    if done.returncode or first != "missing":
+        raise OrionError(f"peer {peer}: {python} is no Python that runs")
+    if missing:
+        raise OrionError(
+            f"peer {peer}: {python} has no {' and no '.join(missing)}; install what is missing"
+            f" there, or name another Python with --peer-python or ${PYTHON_VARIABLE}"
+        )
 
 
 def start_ours(what: str, module: str, *arguments: str) -> Worker:
@@ -76,5 +69,4 @@ def start_ours(what: str, module: str, *arguments: str) -> Worker:
 
 def start_peer(peer: str, script: str, *arguments: str) -> Worker:
     """`workers/<script>.py` in the peer's Python."""
-    found = os.environ.get(PYTHON_VARIABLE) or sys.executable
-    return Worker(f"peer {peer}", [found, str(WORKERS / f"{script}.py"), *arguments])
+    return Worker(f"peer {peer}", [peer_python(), str(WORKERS / f"{script}.py"), *arguments])

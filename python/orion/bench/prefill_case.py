@@ -1,7 +1,7 @@
 """Tokens a second of a long prompt, of the models' shapes, beside the multiply-add rate.
 
-The share is that of the products with weights alone in the whole time. Peers: llama.cpp,
-onnxruntime (fp32, GPT-2's shape).
+The share is that of the products with weights alone in the whole time. With a peer only the cases
+that it runs are measured.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from .machine import FLOPS_LEAST, Limits, measure_limits
-from .model_peers import start_model, start_model_peer
+from .model_peers import runs, start_model, start_model_peer
 from .model_shapes import MODELS
 from .rows import Row, interleaved, make_row
 
@@ -20,14 +20,14 @@ CASES = (
     ("gpt2", "fp32", 512),
     ("gpt2", "int8", 512),
     ("stories110m", "fp16", 256),
+    ("stories110m", "fp32", 256),
 )
 
 
 def run(limits: Limits, repeats: int, peer: str | None) -> Iterator[Row]:
     for model, weights, tokens in CASES:
-        if peer == "onnxruntime" and (model, weights) != ("gpt2", "fp32"):
-            continue
-        yield prefill(limits, repeats, peer, model, weights, tokens)
+        if runs(peer, "prefill", model, weights):
+            yield prefill(limits, repeats, peer, model, weights, tokens)
 
 
 def prefill(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +18,8 @@ from ..files import write_file
 TOLERANCE = 0.15
 # Seconds after which the threads of the body before, which may look for work a while, are asleep.
 REST = 0.1
+# In `detail` of what has a limit that this run did not measure.
+LIMIT_NOT_REACHED = {"limit": "not reached"}
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,19 @@ def make_row(
     runs: Iterable[float],
     unit: str,
     *,
-    limit: float | None = None,
+    limit: float | None = math.inf,
     peer: tuple[str, Iterable[float]] | None = None,
     less_is_better: bool = False,
     detail: dict[str, Any] | None = None,
 ) -> Row:
+    """`limit` None: it was not reached, which the row says; infinite: there is none."""
     kept = tuple(runs)
     value = statistics.median(kept)
+    detail = dict(detail or {})
+    if limit is None:
+        detail |= LIMIT_NOT_REACHED
+    elif math.isinf(limit):
+        limit = None
     share = None if limit is None else (limit / value if less_is_better else value / limit)
     name, peer_value, ratio = None, None, None
     if peer is not None:
@@ -79,7 +88,7 @@ def make_row(
         ratio,
         kept,
         less_is_better,
-        detail or {},
+        detail,
     )
 
 
@@ -105,20 +114,29 @@ def read_baseline(path: Path) -> dict[str, float]:
     """Values by case. OrionError when the file is none that `save` wrote."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-        return {row["case"]: float(row["value"]) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise OrionError(
-            f"{path}: no baseline ({reason}); write one with --save-baseline"
-        ) from error
+        read = {str(row["case"]): float(row["value"]) for row in rows}
+    except OSError as error:
+        raise no_baseline(path, error.strerror or str(error)) from error
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise no_baseline(path, "it holds no rows") from error
+    if not all(0 < value < math.inf for value in read.values()):
+        raise no_baseline(path, "a value in it is no speed and no time")
+    return read
+
+
+def no_baseline(path: Path, reason: str) -> OrionError:
+    return OrionError(f"{path}: no baseline: {reason}; write one with --save-baseline")
 
 
 def compare(rows: Iterable[Row], read: Mapping[str, float]) -> list[str]:
-    """A line for every case that is slower than the baseline says by more than TOLERANCE."""
-    warnings = []
+    """A line for every case that is slower than the baseline says by more than TOLERANCE, and one
+    that names the cases of which it says nothing.
+    """
+    warnings, missing = [], []
     for row in rows:
         before = read.get(row.case)
         if before is None:
+            missing.append(row.case)
             continue
         change = row.value / before if row.less_is_better else before / row.value
         if change > 1 + TOLERANCE:
@@ -126,4 +144,6 @@ def compare(rows: Iterable[Row], read: Mapping[str, float]) -> list[str]:
                 f"{row.case}: {row.value:.4g} {row.unit}, the baseline {before:.4g}:"
                 f" {100 * (change - 1):.0f} % slower"
             )
+    if missing:
+        warnings.append(f"the baseline has no {', no '.join(missing)}: not compared")
     return warnings

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ import numpy as np
 from ..data.tokens import TokenWriter
 from ..runtime.memory import peak_memory
 from .machine import Limits
-from .peer import Worker, start_ours, start_peer
+from .peer import check_modules, start_ours, start_peer
 from .rows import Row, make_row
+from .worker import Worker
 
 LAYERS, CHANNELS, HIDDEN, HEADS, VOCABULARY = 12, 768, 2048, 12, 32000
 SEQUENCE, SEQUENCES = 256, 4
@@ -36,11 +38,11 @@ RUNS = (
     ("cpu in microbatches", "cpu", 1),
     ("sim", "sim", SEQUENCES),
 )
-# Name, script of workers/, what it gets after the shape.
-PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "jax": ("train_jax", ()),
-    "torch": ("train_torch", ("eager",)),
-    "torch-compile": ("train_torch", ("compile",)),
+# Name, script of workers/, what its Python must have, what it gets after the shape.
+PEERS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "jax": ("train_jax", ("jax",), ()),
+    "torch": ("train_torch", ("torch",), ("eager",)),
+    "torch-compile": ("train_torch", ("torch",), ("compile",)),
 }
 
 
@@ -54,8 +56,13 @@ def run(limits: Limits, repeats: int, peer: str | None) -> Iterator[Row]:
         yield from rows_of(name, limits, found[0], (peer, found[1]) if len(found) > 1 else None)
 
 
+def checks() -> dict[str, Callable[[], None]]:
+    """For each peer what raises OrionError when it cannot be run."""
+    return {name: partial(check_modules, name, row[1]) for name, row in PEERS.items()}
+
+
 def start(peer: str) -> Worker:
-    script, rest = PEERS[peer]
+    script, _, rest = PEERS[peer]
     shape = (LAYERS, CHANNELS, HIDDEN, HEADS, VOCABULARY, SEQUENCE, SEQUENCES)
     return start_peer(peer, script, *(str(each) for each in shape), *rest)
 
