@@ -49,10 +49,25 @@ bool orion_kernels_use(const char *name) {
   return false;
 }
 
+static pthread_once_t chosen_once = PTHREAD_ONCE_INIT;
+
+static void choose(void) {
+  const char *wanted = getenv("ORION_KERNELS");
+  if (wanted == NULL || *wanted == 0) wanted = NULL;
+  if (orion_kernels_use(wanted)) return;
+  orion_kernels_use(NULL);
+  fprintf(stderr, "orion: ORION_KERNELS=%s: this processor has no such kernels; taking %s of", wanted,
+          atomic_load_explicit(&current, memory_order_relaxed)->name);
+  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+    if (tables[i].runs_here()) fprintf(stderr, " %s", tables[i].kernels->name);
+  }
+  fputc('\n', stderr);
+}
+
 const orion_kernels *orion_kernels_current(void) {
   const orion_kernels *found = atomic_load_explicit(&current, memory_order_relaxed);
   if (found != NULL) return found;
-  orion_kernels_use(NULL);
+  pthread_once(&chosen_once, choose);
   return atomic_load_explicit(&current, memory_order_relaxed);
 }
 

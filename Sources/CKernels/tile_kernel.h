@@ -89,7 +89,9 @@ INLINE void fetch_term(const char *weights, const size_t bytes) {
   }
 }
 
-enum { ONE_BY_ONE = KERNELS_NEON };
+// With one column: a term's weights of four panels beside their sums are more than the registers of NEON and
+// AVX2, so each is used at once.
+enum { ONE_BY_ONE = !KERNELS_AVX512 };
 
 INLINE void run_tile(const orion_tile *tile, const int panels, const int columns,
                      const orion_tile_weights type, const bool dense) {
@@ -115,7 +117,6 @@ INLINE void run_tile(const orion_tile *tile, const int panels, const int columns
 #pragma clang loop unroll(full)
     for (int p = 0; p < panels; p++) {
       each[p] = panel_weights(type, weights + (size_t)p * panel_bytes);
-      // The weights of four panels beside their sums are more than NEON's registers: each is used at once.
       if (ONE_BY_ONE && columns == 1) sums[p][0] = panel_fma(each[p], *near_x, sums[p][0]);
     }
     if (panels == PANELS_MAX && (type != TILE_F32 || columns == 1)) fetch_term(weights, bytes);

@@ -261,7 +261,8 @@ void orion_sha256_finish(orion_sha256 *hash, uint8_t digest[32]);
 // ---- machine (machine.c)
 // ----------------------------------------------------------------------------
 
-// "avx512", "avx2", "neon-fp16", "neon" or "c": the kernels in use.
+// "avx512", "avx2", "neon-fp16", "neon" or "c": the kernels in use, which are the best ones or those that
+// ORION_KERNELS names. Where the processor has none such, that is said once on standard error.
 const char *orion_kernels_name(void);
 // Uses the kernels of this name from now on, or with NULL the best ones, for tests that compare
 // them: all give the same bits. False, and nothing happens, where the processor has none such.
