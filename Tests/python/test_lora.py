@@ -49,6 +49,19 @@ def test_layers_that_the_model_lacks_are_refused(data: Path) -> None:
     assert last.layers == (2,)
 
 
+def test_a_rank_above_that_of_the_matrices_is_refused(data: Path) -> None:
+    source = read_source(data / "golden" / "llama-tiny-gqa")
+    shapes = source.family.shapes(source.config)
+    query, value = (
+        min(shapes[f"model.layers.0.self_attn.{name}.weight"]) for name in ("q_proj", "v_proj")
+    )
+    assert value < query
+    for names, useful in (("v_proj", value), ("q_proj,v_proj", query)):
+        Lora(rank=useful, target_modules=names).adapters(source.family, source.config)
+        with pytest.raises(UsageError, match=f"--rank {useful + 1}: .*; choose {useful} or less"):
+            Lora(useful + 1, target_modules=names).adapters(source.family, source.config)
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_the_loss_on_held_out_text_falls_and_the_model_comes_back(
     stories: Path, stories_data: Path, tmp_path: Path, device: str

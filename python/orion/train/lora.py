@@ -58,8 +58,9 @@ class Lora:
         return asdict(self)
 
     def adapters(self, family: Any, config: Any) -> Adapters:
-        """As plans take them. UsageError when a name is of no linear layer."""
+        """As plans take them. UsageError when a name is of no linear layer, or the rank too large."""
         found: dict[str, list[str]] = {}
+        largest: dict[str, int] = {}
         for key, shape in family.shapes(config).items():
             module = key.removesuffix(".weight")
             parts = module.split(".")
@@ -68,11 +69,18 @@ class Lora:
                 continue
             name = family.checkpoint_place(module)[0].rsplit(".", 1)[-1]
             found.setdefault(name, []).append(".".join(parts[numbers[0] + 1 :]))
+            largest[name] = max(largest.get(name, 0), min(shape))
         unknown = [name for name in self.names if name not in found]
         if unknown:
             raise UsageError(
                 f"--target-modules: no linear layer of the model is called {', '.join(unknown)};"
                 f" expected some of {', '.join(sorted(found))}"
+            )
+        useful = max(largest[name] for name in self.names)
+        if self.rank > useful:
+            raise UsageError(
+                f"--rank {self.rank}: no matrix of {', '.join(self.names)} has a rank above"
+                f" {useful}, so a larger one adds nothing; choose {useful} or less."
             )
         targets = dict.fromkeys(target for name in self.names for target in found[name])
         count = config.layers
