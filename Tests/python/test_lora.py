@@ -1,5 +1,7 @@
 """Adapters that train: the loss falls, the model stays, PEFT's files come out, runs resume."""
 
+import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,16 @@ def trainer(model: Path, data: Path, output: Path | None, **options: Any) -> Tra
     return Trainer(model, data, output=output, **options)
 
 
+def short_run(model: Path, folder: Path, lora: Lora) -> Trainer:
+    """Three steps over random ids."""
+    (folder / "data").mkdir()
+    ids = np.random.RandomState(0).randint(0, 256, 600)
+    with TokenWriter(folder / "data" / "train.bin", 256) as writer:
+        writer.add(ids)
+    settings = Settings(iters=3, batch_size=1, max_seq_length=32, learning_rate=1e-2)
+    return trainer(model, folder / "data", folder / "run", lora=lora, settings=settings)
+
+
 def losses(run: Trainer) -> list[float]:
     return [line["loss"] for line in run.steps()]
 
@@ -47,6 +59,50 @@ def test_layers_that_the_model_lacks_are_refused(data: Path) -> None:
         Lora(num_layers=0)
     last = Lora(num_layers=1).adapters(source.family, source.config)
     assert last.layers == (2,)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "stack", "turned"),
+    [("model.layers", "layers", False), ("transformer.h", "h", True), ("h", "h", True)],
+)
+def test_layers_that_stay_as_they_are_are_told_to_peft(
+    tmp_path: Path, prefix: str, stack: str, turned: bool
+) -> None:
+    pair = (np.zeros((2, 4), np.float32), np.zeros((4, 2), np.float32))
+    matrices = {f"{prefix}.{layer}.mlp.experts.0.up": pair for layer in (3, 11)}
+    for partial in (False, True):
+        adapter.write(
+            adapter.Adapter(2, 4.0, ("up",), matrices, partial=partial, turned=turned), tmp_path
+        )
+        config = json.loads((tmp_path / adapter.CONFIG).read_text())
+        assert config["layers_to_transform"] == ([3, 11] if partial else None)
+        assert config["layers_pattern"] == ([stack] if partial else None)
+        assert config["fan_in_fan_out"] is turned
+        again = adapter.read(tmp_path)
+        assert (again.partial, again.layers, again.turned) == (partial, (3, 11), turned)
+
+
+@pytest.mark.parametrize(
+    ("name", "targets"),
+    [("llama-tiny-gqa", "q_proj,v_proj"), ("gpt2-tiny", "c_attn,c_proj")],
+)
+@pytest.mark.parametrize("layers", [-1, 1])
+def test_peft_loads_what_was_written_without_a_warning(
+    data: Path, tmp_path: Path, name: str, targets: str, layers: int
+) -> None:
+    peft, transformers = map(pytest.importorskip, ("peft", "transformers"))
+    model = data / "golden" / name
+    lora = Lora(rank=2, target_modules=targets, num_layers=layers)
+    with short_run(model, tmp_path, lora) as run:
+        list(run.steps())
+        path = Path(finish(run)["model"])
+    loaded = transformers.AutoModelForCausalLM.from_pretrained(model)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        adapted = peft.PeftModel.from_pretrained(loaded, path)
+    assert [each for each in said if "adapter" in str(each) or "fan_in" in str(each)] == []
+    found = {key for key, _ in adapted.named_parameters() if "lora_A" in key}
+    assert len(found) == len(adapter.read(path).matrices)
 
 
 def test_a_rank_above_that_of_the_matrices_is_refused(data: Path) -> None:
@@ -110,20 +166,16 @@ def test_what_trained_is_what_the_files_say(
     data: Path, tmp_path: Path, name: str, targets: str
 ) -> None:
     """The loss of the run, and of the model that is loaded with the adapter it wrote."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    ids = np.random.RandomState(0).randint(0, 256, 600)
-    with TokenWriter(folder / "train.bin", 256) as writer:
-        writer.add(ids)
     model = data / "golden" / name
     lora = Lora(rank=2, target_modules=targets, num_layers=1)
-    settings = Settings(iters=3, batch_size=1, max_seq_length=32, learning_rate=1e-2)
-    with trainer(model, folder, tmp_path / "run", lora=lora, settings=settings) as run:
+    with short_run(model, tmp_path, lora) as run:
         list(run.steps())
         batch = run.batches.next()
         outcome = run.learner.executor.evaluate(batch)
         path = Path(finish(run)["model"])
-    assert adapter.read(path).matrices
+    written = adapter.read(path)
+    assert written.matrices and written.partial
+    assert (written.layers, written.turned) == ((2,), name.startswith("gpt2"))
     with package.load(model, "cpu", adapter_path=path) as beside:
         logits = beside.session.feed(batch.ids[0].tolist(), 32).astype(np.float64)
     rows = logits - logits.max(-1, keepdims=True)

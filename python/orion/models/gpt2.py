@@ -20,6 +20,8 @@ from .parts.decoder import every_layer, is_first, read_stream, stack, write_logi
 from .parts.layers import layer_norm, linear
 from .parts.rotary import divide
 
+# A checkpoint's linear weights are [in, out]: adapters' files say so.
+WEIGHTS_TURNED = True
 EMBEDDING = "transformer.wte.weight"
 POSITIONS = "transformer.wpe.weight"
 

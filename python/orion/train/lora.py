@@ -130,6 +130,8 @@ def to_peft(
         matrices=matrices,
         dropout=settings.dropout,
         base=base,
+        partial=settings.num_layers != -1,
+        turned=getattr(family, "WEIGHTS_TURNED", False),
     )
 
 

@@ -8,6 +8,7 @@ Modules carry the checkpoint's names; knows no graph and no device.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import sqrt
@@ -22,6 +23,8 @@ from . import safetensors
 CONFIG = "adapter_config.json"
 TENSORS = "adapter_model.safetensors"
 PREFIX = "base_model.model."
+# What holds a layer, and the layer's number.
+LAYER = re.compile(r"(?:.*?\.)??([^.]+)\.(\d+)\.")
 # Ways in which A and B began that leave the model's own weights alone; others move a part of the
 # weights into A and B, so that the adapter is not one of the checkpoint.
 BEGINNINGS = (True, False, "gaussian", "orthogonal", "eva")
@@ -50,7 +53,11 @@ HARMLESS = frozenset(
 
 @dataclass(frozen=True)
 class Adapter:
-    """`matrices`: of every module that changes, A [rank, inputs] and B [outputs, rank] in fp32."""
+    """`matrices`: of every module that changes, A [rank, inputs] and B [outputs, rank] in fp32.
+
+    `partial`: a target's module of another layer does not change. `turned`: the checkpoint's weights
+    are [inputs, outputs].
+    """
 
     rank: int
     alpha: float
@@ -59,6 +66,21 @@ class Adapter:
     dropout: float = 0.0
     rooted: bool = False
     base: str | None = None
+    partial: bool = False
+    turned: bool = False
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Numbers of the layers that change."""
+        return tuple(sorted({int(place[2]) for place in self._places()}))
+
+    @property
+    def stacks(self) -> tuple[str, ...]:
+        """The last parts of the names of what holds these layers: `layers`, or GPT-2's `h`."""
+        return tuple(sorted({place[1] for place in self._places()}))
+
+    def _places(self) -> list[re.Match[str]]:
+        return [place for module in self.matrices if (place := LAYER.match(module))]
 
     @property
     def scale(self) -> float:
@@ -105,6 +127,8 @@ def read(directory: str | Path) -> Adapter:
         dropout=float(config.get("lora_dropout") or 0),
         rooted=bool(config.get("use_rslora")),
         base=config.get("base_model_name_or_path"),
+        partial=config.get("layers_to_transform") is not None,
+        turned=bool(config.get("fan_in_fan_out")),
     )
 
 
@@ -164,10 +188,13 @@ def write(adapter: Adapter, directory: str | Path) -> None:
         "lora_alpha": adapter.alpha,
         "lora_dropout": adapter.dropout,
         "target_modules": list(adapter.targets),
+        # Without them PEFT expects matrices of the targets in all layers.
+        "layers_to_transform": list(adapter.layers) if adapter.partial else None,
+        "layers_pattern": list(adapter.stacks) if adapter.partial else None,
         "use_rslora": adapter.rooted,
         "use_dora": False,
         "bias": "none",
-        "fan_in_fan_out": False,
+        "fan_in_fan_out": adapter.turned,
         "inference_mode": True,
         "init_lora_weights": True,
         "modules_to_save": None,
