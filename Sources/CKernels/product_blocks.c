@@ -6,10 +6,10 @@
 #include "product.h"
 
 enum {
-  TERM_BLOCK = 384,                // terms of a tile
-  COLUMN_BLOCK = 44 * TILE_COLUMNS,
-  STRETCH_VALUES = 1 << 20,        // of packed weights
-  PANELS_OF_TASK = 4,              // that a packing task takes
+  TERMS_MAX = 1024,           // of a tile, so that sums are seldom put down and taken up again
+  X_VALUES = 132 * 1024,      // of packed columns, which stay in a core's own cache
+  STRETCH_VALUES = 1 << 20,   // of packed weights
+  PANELS_OF_TASK = 8,         // that a packing task takes
 };
 
 typedef struct {
@@ -17,6 +17,7 @@ typedef struct {
   const orion_product *product;
   float *packed;         // panels of [terms][16]
   size_t first, terms;   // the stretch
+  size_t block;          // terms of a tile
   size_t column_step;    // of a task
 } block_job;
 
@@ -35,6 +36,16 @@ static void pack_task(void *context, size_t index) {
   const size_t channels = orion_min(PANELS_OF_TASK * PANEL, product->channels - channel);
   job->kernels->pack(source, product->channel_step, product->term_step, channels, job->terms,
                      job->packed + channel * job->terms, PANEL * job->terms);
+}
+
+// The sums of the next columns lie far apart, where the processor does not foresee them.
+static void fetch_sums(const orion_tile *tile, size_t columns) {
+  const float *next = tile->sums + TILE_COLUMNS * tile->sums_column;
+  for (size_t s = 0; s < orion_min(TILE_COLUMNS, columns); s++) {
+    for (size_t p = 0; p < tile->panels; p++) {
+      __builtin_prefetch(next + s * tile->sums_column + p * tile->sums_panel, 1);
+    }
+  }
 }
 
 // All panels by the columns over one block of terms, whose columns were packed into `x`.
@@ -65,6 +76,7 @@ static void run_block(const block_job *job, size_t column, size_t columns, size_
       tile.x = x + start * terms;
       tile.x_term = tile.columns;
       tile.sums = product->y + (column + start) * product->y_column + p * PANEL;
+      fetch_sums(&tile, columns - start - tile.columns);
       job->kernels->tile(&tile);
     }
   }
@@ -73,9 +85,9 @@ static void run_block(const block_job *job, size_t column, size_t columns, size_
 // The stretch's terms of some columns.
 static void run_columns(const block_job *job, size_t column, size_t columns) {
   const orion_product *product = job->product;
-  float *x = orion_scratch(SCRATCH_COLUMNS, columns * TERM_BLOCK * sizeof(float));
-  for (size_t k = 0; k < job->terms; k += TERM_BLOCK) {
-    const size_t terms = orion_min(TERM_BLOCK, job->terms - k);
+  float *x = orion_scratch(SCRATCH_COLUMNS, columns * job->block * sizeof(float));
+  for (size_t k = 0; k < job->terms; k += job->block) {
+    const size_t terms = orion_min(job->block, job->terms - k);
     const float *source =
         product->x + (job->first + k) * product->x_term + column * product->x_column;
     job->kernels->pack_tiles(source, product->x_term, product->x_column, terms, columns, x);
@@ -89,20 +101,28 @@ static void block_task(void *context, size_t index) {
   run_columns(job, column, orion_min(job->column_step, job->product->columns - column));
 }
 
+// Blocks of terms of one size.
+static size_t find_block(const orion_product *product) {
+  const size_t blocks = orion_ceil_div(product->terms, TERMS_MAX);
+  return orion_ceil_div(orion_ceil_div(product->terms, blocks), PANEL) * PANEL;
+}
+
 // As many blocks for each thread, so that all end at the same time.
 static size_t find_column_step(const orion_product *product, size_t tasks) {
-  const size_t fitting = orion_ceil_div(product->columns, COLUMN_BLOCK);
+  const size_t fitting = orion_ceil_div(product->columns, X_VALUES / find_block(product));
   const size_t blocks = orion_ceil_div(fitting, tasks) * tasks;
   return orion_ceil_div(orion_ceil_div(product->columns, blocks), TILE_COLUMNS) * TILE_COLUMNS;
 }
 
 void orion_product_blocks(const orion_product *product) {
-  const size_t fitting = STRETCH_VALUES / product->channels / TERM_BLOCK * TERM_BLOCK;
-  const size_t stretch = orion_min(orion_max(fitting, TERM_BLOCK), product->terms);
+  const size_t block = find_block(product);
+  const size_t fitting = STRETCH_VALUES / product->channels / block * block;
+  const size_t stretch = orion_min(orion_max(fitting, block), product->terms);
   block_job job = {
       .kernels = orion_kernels_current(),
       .product = product,
       .packed = orion_scratch(SCRATCH_PACKED, product->channels * stretch * sizeof(float)),
+      .block = block,
       .column_step = find_column_step(product, 4 * (size_t)orion_pool_threads()),
   };
   const size_t packs = orion_ceil_div(product->channels, PANELS_OF_TASK * PANEL);
@@ -134,6 +154,7 @@ void orion_product_run_columns(const orion_product *product, size_t column, size
       .product = product,
       .packed = orion_scratch(SCRATCH_PACKED, values * sizeof(float)),
       .terms = product->terms,
+      .block = find_block(product),
   };
   job.kernels->pack(product->weights, product->channel_step, product->term_step,
                     product->channels, product->terms, job.packed, step);

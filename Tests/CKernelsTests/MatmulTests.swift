@@ -96,7 +96,7 @@ extension Kernels {
 
     /// Whole panels and several tiles: results take the sums at once, in blocks of terms and, where the
     /// terms are many, in stretches of blocks.
-    @Test(arguments: [(13, 16, 7, 1), (30, 48, 400, 1), (25, 80, 90, 3), (14, 528, 2100, 1)])
+    @Test(arguments: [(13, 16, 7, 1), (30, 48, 1100, 1), (25, 80, 90, 3), (14, 528, 2100, 1)])
     func sumsInOrderWherePanelsAreWhole(_ m: Int, _ n: Int, _ k: Int, _ batch: Int) {
       var random = Random(17)
       var matmul = Matmul(m, n, k, batch: batch, random: &random)
@@ -124,7 +124,7 @@ extension Kernels {
       }
     }
 
-    @Test(arguments: [(140, 150, 300, 2), (140, 160, 400, 1), (140, 160, 40, 3)])
+    @Test(arguments: [(140, 150, 300, 2), (140, 160, 1100, 1), (140, 160, 40, 3)])
     func threadsDoNotChangeBits(_ m: Int, _ n: Int, _ k: Int, _ batch: Int) {
       var random = Random(13)
       let matmul = Matmul(m, n, k, batch: batch, random: &random)
@@ -163,7 +163,7 @@ extension Kernels {
       #expect(matmul.run(cRow: 30) == matmul.expected())
     }
 
-    @Test(arguments: [(9, 21, 10), (30, 32, 500)])
+    @Test(arguments: [(9, 21, 10), (30, 32, 1100)])
     func roundsToHalf(_ m: Int, _ n: Int, _ k: Int) {
       var random = Random(16)
       var matmul = Matmul(m, n, k, random: &random)
