@@ -10,6 +10,7 @@ from training_runs import Task, make
 
 from orion.data import Batches, Stream, in_order
 from orion.errors import OrionError, UsageError
+from orion.train.parameters import Arena
 from orion.train.ranks import Alone, Ranks, RanksError, find_ranks, make_buckets
 from orion.train.ranks.find import LAUNCHERS
 
@@ -38,7 +39,8 @@ def test_parts_of_the_validation_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize("least", [1, 1 << 14, 1 << 30])
 def test_buckets_hold_every_gradient_once_when_it_is_final(task: Task, least: int) -> None:
     with make(task, None) as trainer:
-        plan, gradients = trainer.learner.plan, trainer.learner.parameters.gradients
+        plan = trainer.learner.plan
+        gradients = Arena({key: plan.parameters[key].stored for key in plan.trainable})
     buckets = make_buckets(plan, gradients.places, least)
     counts = np.zeros(gradients.values.size, int)
     ready = {}

@@ -92,7 +92,7 @@ def test_overflow_skips_and_halves(task: Task, monkeypatch: pytest.MonkeyPatch) 
     def overflowing(self: Executor, batch: Any, scale: float, *more: Any, **rest: Any) -> Outcome:
         outcome = run(self, batch, scale, *more, **rest)
         if scale > 1024:
-            self.parameters.gradients.values[3] = np.inf
+            self.parameters.gradients.arena.values[3] = np.inf
             return Outcome(outcome.loss, outcome.count, False)
         return outcome
 

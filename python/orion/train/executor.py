@@ -21,7 +21,10 @@ from .slots import allocate
 
 @dataclass(frozen=True)
 class Outcome:
-    """`loss` is summed over `count` targets; not `is_finite`: some gradient is no number."""
+    """`loss` is summed over `count` targets; not `is_finite`: some gradient is no number.
+
+    Gradients that a program wrote where they are kept were not looked at.
+    """
 
     loss: float
     count: int
@@ -87,8 +90,9 @@ class Executor:
         loss, count = 0.0, 0
         for index, call in enumerate(self.plan.calls):
             if isinstance(call, Call):
-                self._evaluate(call)
-                self._accumulate(call, loss_scale)
+                kept = self._kept_at_once(call, loss_scale)
+                self._evaluate(call, kept)
+                self._accumulate(call, loss_scale, kept)
             elif call.step == "loss":
                 loss, count = self._loss(call, batch, loss_scale / targets)
             elif call.step == "embed":
@@ -117,11 +121,15 @@ class Executor:
     def finish(self) -> None:
         """After the last microbatch: gradients that nothing was added to are zero."""
         for key in self.parameters.trainable:
-            if not any(name == key for name, _ in self._begun):
-                self.parameters.gradients[key][...] = 0
             padding = self.plan.parameters[key].padding
-            if padding:
-                self.parameters.gradients[key][..., -padding:] = 0
+            is_begun = any(name == key for name, _ in self._begun)
+            if is_begun and not padding:
+                continue
+            with self.parameters.gradients.seen(key) as total:
+                if not is_begun:
+                    total[...] = 0
+                else:
+                    total[..., -padding:] = 0
 
     def _draw_dropouts(self, number: int | None) -> None:
         """Of each element 0 or 1 / (1 - rate); `number` None: nothing drops out."""
@@ -136,15 +144,29 @@ class Executor:
                 else:
                     view[...] = (random.random(slot.shape, np.float32) < keep) / keep
 
-    def _evaluate(self, call: Call) -> None:
+    def _kept_at_once(self, call: Call, loss_scale: float) -> dict[str, Memory]:
+        """The slots whose gradients it may write where they are kept: the first ones of a step."""
+        if loss_scale != 1:
+            return {}
+        tensors = self.parameters.gradients.tensors
+        found = {}
+        for name in call.outputs.values():
+            slot = self.plan.slots[name]
+            is_first = (slot.key, slot.first_row) not in self._begun
+            if slot.kind == "gradient" and slot.key in tensors and is_first:
+                found[name] = tensors[slot.key]
+        return found
+
+    def _evaluate(self, call: Call, kept: Mapping[str, Memory] | None = None) -> None:
         program = self.programs[call.program]
         inputs, outputs = program.port_names
-        written = [self.memories[call.outputs[port]] for port in outputs]
+        memories = {**self.memories, **kept} if kept else self.memories
+        written = [memories[call.outputs[port]] for port in outputs]
         for memory in written:
             self._settle(memory)
         program.evaluate([self.memories[call.inputs[port]] for port in inputs], written)
 
-    def _accumulate(self, call: Call, loss_scale: float) -> None:
+    def _accumulate(self, call: Call, loss_scale: float, kept: Mapping[str, Memory]) -> None:
         for name in call.outputs.values():
             slot = self.plan.slots[name]
             if slot.kind != "gradient" or slot.key is None:
@@ -152,6 +174,8 @@ class Executor:
             part = (slot.key, slot.first_row)
             fresh = part not in self._begun
             self._begun.add(part)
+            if name in kept:
+                continue
             memory = self.memories[name]
             if self._worker is None:
                 self._is_finite &= self._add(slot, memory, 1.0 / loss_scale, fresh)
@@ -162,8 +186,8 @@ class Executor:
     def _add(self, slot: Slot, memory: Memory, scale: float, fresh: bool) -> bool:
         """Whether all sums are finite."""
         assert slot.key is not None
-        with memory as view:
-            total = rows_from(self.parameters.gradients[slot.key], slot.first_row, view.size)
+        with memory as view, self.parameters.gradients.seen(slot.key) as whole:
+            total = rows_from(whole, slot.first_row, view.size)
             return kernels.accumulate(total, view, scale=scale, fresh=fresh)
 
     def _tell(self, added: Callable[[int], None], index: int) -> None:
@@ -218,16 +242,16 @@ class Executor:
                 key = self._key(slot)
                 if key not in self.parameters.trainable:
                     continue
-                total = self.parameters.gradients[key]
-                if not any(name == key for name, _ in self._begun):
-                    total[...] = 0
-                    self._begun.add((key, 0))
-                self._is_finite &= kernels.embedding_scatter_add(
-                    self._unpadded(slot, total),
-                    self._rows_looked_up(kind, batch),
-                    view,
-                    scale=1.0 / loss_scale,
-                )
+                with self.parameters.gradients.seen(key) as total:
+                    if not any(name == key for name, _ in self._begun):
+                        total[...] = 0
+                        self._begun.add((key, 0))
+                    self._is_finite &= kernels.embedding_scatter_add(
+                        self._unpadded(slot, total),
+                        self._rows_looked_up(kind, batch),
+                        view,
+                        scale=1.0 / loss_scale,
+                    )
 
     def _rows_looked_up(self, kind: str, batch: Batch) -> np.ndarray:
         """Of the table "embedding" a row for each token, of "positions" one for its place."""

@@ -91,7 +91,9 @@ class Learner:
         self._way, note = choose(asked, self.machine, self.plan)
         tensors = self.learnt.first(self.settings.seed)
         self.notes += [note] if note else []
-        self.parameters = Parameters(plan_for(self._way, self.plan), self.machine, tensors)
+        self.parameters = Parameters(
+            plan_for(self._way, self.plan), self.machine, tensors, in_stretch=self.ranks.count > 1
+        )
 
     def begin(self) -> None:
         """Programs for the parameters as they are now."""
@@ -108,7 +110,8 @@ class Learner:
             dropout=self.learnt.adapters.dropout if self.learnt.adapters else 0.0,
             seed=self.settings.seed,
         )
-        self._buckets = make_buckets(self.parameters.plan, self.parameters.gradients.places)
+        places = self.parameters.gradients.arena.places
+        self._buckets = make_buckets(self.parameters.plan, places) if self.ranks.count > 1 else {}
 
     def _change_to(self, way: str) -> None:
         """Another way from here on; masters and moments stay what they are."""
@@ -117,7 +120,9 @@ class Learner:
         with before.held():
             numbers = {key: array.copy() for key, array in before.named().items()}
         self._way = way
-        self.parameters = Parameters(plan_for(way, self.plan), self.machine, numbers)
+        self.parameters = Parameters(
+            plan_for(way, self.plan), self.machine, numbers, in_stretch=self.ranks.count > 1
+        )
         self.parameters.first, self.parameters.second = before.first, before.second
         self.begin()
 
@@ -159,7 +164,7 @@ class Learner:
 
     def _sum_bucket(self, call: int) -> None:
         for stretch in self._buckets.get(call, ()):
-            self.ranks.start(self.parameters.gradients.values[stretch])
+            self.ranks.start(self.parameters.gradients.arena.values[stretch])
 
     def verify(self, step: int, batches: Sequence[Batch], first: int) -> dict[str, Any]:
         """Holds the gradients of `batches` against fp32: what a line of metrics says of them.

@@ -15,7 +15,11 @@ CLIP_EPSILON = 1e-6
 
 def gradient_norm(parameters: Parameters) -> float:
     """Of all gradients together; not finite when one of them is not."""
-    return math.sqrt(kernels.sum_of_squares(parameters.gradients.values))
+    total = 0.0
+    for key in parameters.trainable:
+        with parameters.gradients.seen(key) as gradient:
+            total += kernels.sum_of_squares(gradient)
+    return math.sqrt(total)
 
 
 def update(

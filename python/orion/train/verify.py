@@ -52,7 +52,9 @@ class Verifier:
             adapters=learnt.adapters,
         )
         first = learnt.first(settings.seed)
-        self._parameters = Parameters(plan, self._machine, first, learns=False)
+        self._parameters = Parameters(
+            plan, self._machine, first, learns=False, in_stretch=ranks.count > 1
+        )
         self._strategy = Inputs(plan, self._machine, self._parameters)
         self._executor = Executor(
             plan,
@@ -77,10 +79,12 @@ class Verifier:
         for number, batch in zip(numbers, batches, strict=True):
             self._executor.run(batch, 1.0, targets, number)
         self._executor.finish()
-        self._ranks.start(self._parameters.gradients.values)
+        self._ranks.start(self._parameters.gradients.arena.values)
         self._ranks.finish()
-        found = parameters.named(parameters.gradients)
-        return relative_errors(found, self._parameters.named(self._parameters.gradients))
+        with parameters.held(), self._parameters.held():
+            found = parameters.named(parameters.gradients)
+            expected = self._parameters.named(self._parameters.gradients)
+            return relative_errors(found, expected)
 
     def check(self, step: int, errors: Mapping[str, float]) -> dict[str, Any]:
         """What a line of metrics says of them. PartedError beyond the bound."""
