@@ -76,7 +76,7 @@ static void run_block(const block_job *job, size_t column, size_t columns, size_
       tile.x = x + start * terms;
       tile.x_term = tile.columns;
       tile.sums = product->y + (column + start) * product->y_column + p * PANEL;
-      fetch_sums(&tile, columns - start - tile.columns);
+      if (!tile.fresh) fetch_sums(&tile, columns - start - tile.columns);
       job->kernels->tile(&tile);
     }
   }
