@@ -5,6 +5,8 @@
 #include "pack_kernel.h"
 #include "row_kernel.h"
 #include "softmax_kernel.h"
+// After the rows, whose doubles it uses.
+#include "norm_gradient_kernel.h"
 // After the packing, whose transposition they use.
 #include "tile_kernel.h"
 #include "training_kernel.h"
@@ -31,6 +33,7 @@ const orion_kernels KERNELS_TABLE = {
     .round_doubles = round_doubles,
     .affine = affine_any,
     .exponentials = exponentials_any,
+    .norm_gradient = norm_gradient_columns,
     .softmax = softmax_any,
     .highest = row_highest,
     .probabilities = probabilities_row,

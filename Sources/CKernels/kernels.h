@@ -75,6 +75,17 @@ typedef struct {
   bool half;                      // round to fp16, else to fp32
 } orion_row_map;
 
+// Some columns of the gradient of RMS norm, all of which are `stride` apart like x[k * stride + c].
+typedef struct {
+  const float *x, *gradient;
+  const float *added;  // to the result, or NULL
+  float *y;
+  size_t count, stride, columns;
+  const float *gamma;  // one per k, or NULL
+  double epsilon;
+  double *gamma_sums;  // over the columns, one per k, or NULL
+} orion_norm_gradient_block;
+
 // AdamW's factors, each rounded once from double.
 typedef struct {
   float gradient_scale;
@@ -127,6 +138,7 @@ typedef struct {
   void (*round_doubles)(const double *values, float *target, size_t count, bool half);
   void (*affine)(const orion_row_map *map);
   void (*exponentials)(const orion_row_map *map);
+  void (*norm_gradient)(const orion_norm_gradient_block *block);
   // The maximum, or NaN if there is one.
   float (*highest)(const float *scores, size_t count);
   // Turns scores into exp(scores - highest) and returns their sum, which is exact, so that it

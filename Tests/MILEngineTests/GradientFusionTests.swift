@@ -102,6 +102,93 @@ import Testing
     #expect(long < 4096 * 4096)
   }
 
+  // MARK: norms
+
+  private struct NormCase: CustomTestStringConvertible {
+    var hasGamma = true
+    var hasFactors = true
+    var isAdded = true
+    /// Another user of the norm itself, or of what x is multiplied by.
+    var seen = ""
+    var testDescription: String {
+      "gamma \(hasGamma), factors \(hasFactors), added \(isAdded), seen \(seen)"
+    }
+  }
+
+  private static let (rows, columns) = (24, 70)
+
+  /// A norm of two planes over their rows, and its gradients.
+  private func norm(_ c: NormCase) throws -> ExecutableFunction {
+    let whole = "tensor<fp32, \([2, Self.rows, 1, Self.columns].text)>"
+    let row = "tensor<fp32, \([2, 1, 1, Self.columns].text)>"
+    let factors = "tensor<fp32, \([1, Self.rows, 1, 1].text)>"
+    let mean = "axes = tensor<int32, [1]>([1]), keep_dims = bool(true)"
+    let text = """
+      \(whole) squares = mul(x = x, y = x);
+      \(row) square = reduce_mean(x = squares, \(mean));
+      \(row) held = add(x = square, y = fp32(0.00001));
+      \(row) root = rsqrt(x = held, epsilon = fp32(0));
+      \(whole) n = mul(x = x, y = root);
+      \(whole) y = mul(x = n, y = gamma);
+      \(c.hasGamma ? "\(whole) a = mul(x = g, y = gamma);" : "\(whole) a = relu(x = g);")
+      \(whole) mixed = mul(x = a, y = n);
+      \(row) share = reduce_mean(x = mixed, \(mean));
+      \(whole) shared = mul(x = n, y = share);
+      \(whole) rest = sub(x = a, y = shared);
+      \(whole) slope = mul(x = rest, y = root);
+      \(whole) products = mul(x = \(c.hasGamma ? "g" : "a"), y = n);
+      \(factors) dgamma = reduce_sum(x = products, axes = tensor<int32, [3]>([0, 2, 3]), keep_dims = bool(true));
+      \(whole) dx = \(c.isAdded ? "add(x = d, y = slope)" : "identity(x = slope)");
+      \(c.seen.isEmpty ? "" : "\(c.seen == "n" ? whole : row) seen = relu(x = \(c.seen));")
+      """
+    return try engineFunction(
+      text, inputs: "\(whole) x, \(whole) g, \(factors) gamma, \(whole) d",
+      out: "y, dx" + (c.hasFactors ? ", dgamma" : "") + (c.seen.isEmpty ? "" : ", seen"))
+  }
+
+  /// y, dx and dgamma.
+  private func normGradients(_ c: NormCase, _ inputs: [[Double]]) -> [[Double]] {
+    let (rows, columns) = (Self.rows, Self.columns)
+    var (y, dx) = (inputs[0], inputs[0])
+    var dgamma = [Double](repeating: 0, count: rows)
+    for plane in 0..<2 {
+      for column in 0..<columns {
+        let places = (0..<rows).map { (plane * rows + $0) * columns + column }
+        let x = places.map { inputs[0][$0] }
+        let g = places.map { c.hasGamma ? inputs[1][$0] : max(inputs[1][$0], 0) }
+        let root = 1 / (x.reduce(0) { $0 + $1 * $1 } / Double(rows) + 1e-5).squareRoot()
+        let a = (0..<rows).map { g[$0] * (c.hasGamma ? inputs[2][$0] : 1) }
+        let share = (0..<rows).reduce(0) { $0 + a[$1] * x[$1] * root } / Double(rows)
+        for (k, place) in places.enumerated() {
+          y[place] = x[k] * root * inputs[2][k]
+          dx[place] = (a[k] - x[k] * root * share) * root + (c.isAdded ? inputs[3][place] : 0)
+          dgamma[k] += g[k] * x[k] * root
+        }
+      }
+    }
+    return [y, dx, dgamma]
+  }
+
+  private static let normCases = [
+    NormCase(), NormCase(hasGamma: false), NormCase(hasFactors: false), NormCase(isAdded: false),
+    NormCase(seen: "n"), NormCase(seen: "root"),
+  ]
+
+  @Test(arguments: normCases) private func theGradientOfANormIsOneStep(_ c: NormCase) throws {
+    let function = try norm(c)
+    let names = function.stepNames
+    #expect(names.contains("NormGradientStep") == (c.seen != "root"))
+    if c.seen.isEmpty && c.hasGamma { #expect(names == ["NormStep", "NormGradientStep"]) }
+    var dice = Dice(7)
+    let count = 2 * Self.rows * Self.columns
+    let inputs = [count, count, Self.rows, count].map { dice.halves($0, -2...2) }
+    let found = try function.run(inputs)
+    for (index, expected) in normGradients(c, inputs).enumerated()
+    where index < 2 || c.hasFactors {
+      #expect(distance(found[index], expected) < 2e-6)
+    }
+  }
+
   // MARK: chains
 
   private static let wide = "tensor<fp32, [1, 64, 1, 100]>"

@@ -12,7 +12,7 @@
   X(widen) X(narrow) X(round)                                               /* cases_cast.c */ \
   X(pack) X(pack_tiles) X(widen_panels) X(tile) X(store)                 /* cases_product.c */ \
   X(chain)                                                                 /* cases_chain.c */ \
-  X(fold) X(round_doubles) X(affine) X(exponentials)                         /* cases_row.c */ \
+  X(fold) X(round_doubles) X(affine) X(exponentials) X(norm_gradient)        /* cases_row.c */ \
   X(highest) X(probabilities) X(softmax) X(scale_mask) X(slopes)                               \
   X(panel_tops) X(panel_exponentials) X(panel_quotients)                                       \
   X(adamw) X(accumulate) X(saturate) X(count_outside)                   /* cases_training.c */ \
@@ -20,7 +20,8 @@
   X(burn) X(read) X(copy)                                                   /* cases_cast.c */
 #define FUNCTION_CASES(X)                                                                    \
   X(casts) X(linear) X(matmul) X(attention) X(attention_gradient)  /* product_functions.c */ \
-  X(chains) X(reduce) X(softmaxes) X(norms) X(copies) X(hashes)        /* row_functions.c */ \
+  X(chains) X(reduce) X(softmaxes) X(norms) X(norm_gradients)          /* row_functions.c */ \
+  X(copies) X(hashes)                                                                          \
   X(optimizer) X(gradients) X(cross_entropy) X(embedding)         /* training_functions.c */
 
 // A case calls the kernels it is given, or functions that use the table in use, which is that one, and

@@ -96,6 +96,30 @@ void case_exponentials(const orion_kernels *kernels, recorder *out) {
   record_map("exponentials", kernels->exponentials, false, out);
 }
 
+void case_norm_gradient(const orion_kernels *kernels, recorder *out) {
+  for (size_t i = 0; i < COUNT_OF(layouts) * 3; i++) {
+    const size_t layout = i / 3, count = layouts[layout].count, values = values_of(layout);
+    const mixture mix = i % 3 == 0 ? TAME : i % 3 == 1 ? HALF : WILD;
+    double *sums = guarded(count * sizeof(double));
+    const orion_norm_gradient_block block = {
+        .x = guarded_floats(mix, values, i),
+        .gradient = guarded_floats(mix, values, i + 1),
+        .added = layout % 2 ? guarded_floats(TAME, values, i + 2) : NULL,
+        .y = guarded(values * sizeof(float)),
+        .count = count,
+        .stride = layouts[layout].stride,
+        .columns = layouts[layout].columns,
+        .gamma = layout % 3 != 0 ? guarded_floats(TAME, count, i + 3) : NULL,
+        .epsilon = 1e-5,
+        .gamma_sums = layout % 5 != 0 ? sums : NULL,
+    };
+    kernels->norm_gradient(&block);
+    record(out, FLOATS, block.y, values, "layout %zu, %s", layout, mixture_names[mix]);
+    record(out, DOUBLES, sums, block.gamma_sums == NULL ? 0 : count, "sums, layout %zu, %s", layout,
+           mixture_names[mix]);
+  }
+}
+
 // ---- softmax and attention ----
 
 void case_softmax(const orion_kernels *kernels, recorder *out) {

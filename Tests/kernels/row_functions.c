@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cases.h"
+#include "orion_training_kernels.h"
 
 // (x + row) * column, silu of it, and both kept: broadcast operands, registers and two results.
 void case_chains(const orion_kernels *kernels, recorder *out) {
@@ -82,6 +83,30 @@ void case_norms(const orion_kernels *kernels, recorder *out) {
     record(out, FLOATS, y, count_of(shape), "layer norm, shape %zu, case %zu", i / 4, i % 4);
     orion_rms_norm(x, y, gamma, 1e-6f, shape[0], shape[1], shape[2], rounding);
     record(out, FLOATS, y, count_of(shape), "RMS norm, shape %zu, case %zu", i / 4, i % 4);
+  }
+}
+
+void case_norm_gradients(const orion_kernels *kernels, recorder *out) {
+  (void)kernels;
+  for (size_t i = 0; i < COUNT_OF(shapes) * 4; i++) {
+    const size_t *shape = shapes[i / 4], count = count_of(shape);
+    float *gamma_gradient = guarded(shape[1] * sizeof(float));
+    const orion_rms_norm_gradient_args args = {
+        .outer = shape[0],
+        .count = shape[1],
+        .inner = shape[2],
+        .x = guarded_floats(i % 4 == 3 ? WILD : WIDE, count, i),
+        .gamma = i % 4 == 1 ? NULL : guarded_floats(TAME, shape[1], i + 1),
+        .epsilon = 1e-5f,
+        .gradient = guarded_floats(TAME, count, i + 2),
+        .added = i % 4 == 2 ? NULL : guarded_floats(WIDE, count, i + 3),
+        .x_gradient = guarded(count * sizeof(float)),
+        .gamma_gradient = i % 4 == 1 ? NULL : gamma_gradient,
+    };
+    orion_rms_norm_gradient(&args);
+    record(out, FLOATS, args.x_gradient, count, "by x, shape %zu, case %zu", i / 4, i % 4);
+    record(out, FLOATS, gamma_gradient, args.gamma_gradient == NULL ? 0 : shape[1],
+           "by gamma, shape %zu, case %zu", i / 4, i % 4);
   }
 }
 

@@ -115,6 +115,23 @@ void orion_attention_gradient(const orion_attention_gradient_args *args);
 // What each thread needs for it besides: it grows with the positions and not with their square.
 size_t orion_attention_gradient_bytes(const orion_attention_gradient_args *args);
 
+// ---- norms (norm_gradient.c) ------------------------------------------------------------------------
+
+typedef struct {
+  size_t outer, count, inner;  // all arrays but gamma's are [outer][count][inner]
+  const float *x;
+  const float *gamma;     // `count` values, or NULL
+  float epsilon;
+  const float *gradient;  // of orion_rms_norm's result
+  const float *added;     // to the gradient by x, or NULL
+  float *x_gradient;
+  float *gamma_gradient;  // `count` values, or NULL
+} orion_rms_norm_gradient_args;
+
+// Gradients of orion_rms_norm by x and gamma; sums over a row of x run in order, those for gamma over 64 columns
+// at a time.
+void orion_rms_norm_gradient(const orion_rms_norm_gradient_args *args);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,6 +8,9 @@ extension Lowering {
     case .attention(let attention): return try lower(attention)
     case .attentionGradient(let gradient): return try lower(gradient)
     case .norm(let norm): return try lower(norm)
+    case .normGradient(let gradient):
+      try lower(gradient)
+      return true
     case .bias(let bias):
       try convolve(
         function.nodes[bias.convolution], bias: try denseView(bias.bias).place,
@@ -32,11 +35,26 @@ extension Lowering {
         kind: norm.isCentred ? .layer : .rootMeanSquare, x: x.place, y: target.place,
         gamma: scales[0], beta: scales[1],
         epsilon: Float(norm.epsilon),
-        shape: FoldShape(
-          outer: shape[..<norm.axis].reduce(1, *), count: shape[norm.axis],
-          inner: shape[(norm.axis + 1)...].reduce(1, *)),
-        rounding: ORION_ROUND_NONE))
+        shape: FoldShape(shape, axis: norm.axis), rounding: ORION_ROUND_NONE))
     return true
+  }
+
+  /// It always succeeds: nodes that make what only the gradient's nodes took may be gone.
+  private mutating func lower(_ pattern: NormGradientPattern) throws(Diagnostic) {
+    let x = try denseView(pattern.x)
+    let gradient = try denseView(pattern.gradient)
+    let gamma = try pattern.gamma.map { (value) throws(Diagnostic) in try denseView(value) }
+    let added = try pattern.added.map { (value) throws(Diagnostic) in try denseView(value) }
+    let target = newView(x.shape)
+    define(pattern.xGradient, target)
+    let gammaTarget = pattern.gammaGradient.map { newView(type($0).shape) }
+    if let value = pattern.gammaGradient, let gammaTarget { define(value, gammaTarget) }
+    guard target.count > 0 else { return }
+    emit(
+      NormGradientStep(
+        x: x.place, gamma: gamma?.place, gradient: gradient.place, added: added?.place,
+        epsilon: Float(pattern.epsilon), shape: FoldShape(x.shape, axis: pattern.axis),
+        target: target.place, gammaTarget: gammaTarget?.place))
   }
 
   /// Keys, values and masks of the same positions.
