@@ -12,6 +12,7 @@ enum {
   CHAIN_BLOCK = 512,  // values of a chain's register
   ROW_LANES = 8,      // partial sums of a reduction: element k goes to partial k % 8
   ROW_COLUMNS = 64,   // columns that a reduction over a strided axis takes at once
+  NORM_COLUMNS = 128, // columns that the gradient of a norm takes at once
 };
 
 // What a tile's weights are.
@@ -75,7 +76,7 @@ typedef struct {
   bool half;                      // round to fp16, else to fp32
 } orion_row_map;
 
-// Some columns of the gradient of RMS norm, all of which are `stride` apart like x[k * stride + c].
+// Up to NORM_COLUMNS columns of the gradient of RMS norm, all of which are `stride` apart like x[k * stride + c].
 typedef struct {
   const float *x, *gradient;
   const float *added;  // to the result, or NULL

@@ -115,7 +115,7 @@ import Testing
     }
   }
 
-  private static let (rows, columns) = (24, 70)
+  private static let (rows, columns) = (26, 150)
 
   /// A norm of two planes over their rows, and its gradients.
   private func norm(_ c: NormCase) throws -> ExecutableFunction {

@@ -128,8 +128,8 @@ typedef struct {
   float *gamma_gradient;  // `count` values, or NULL
 } orion_rms_norm_gradient_args;
 
-// Gradients of orion_rms_norm by x and gamma; sums over a row of x run in order, those for gamma over 64 columns
-// at a time.
+// Gradients of orion_rms_norm by x and gamma; sums over a row of x run in order, those for gamma over 128
+// columns at a time.
 void orion_rms_norm_gradient(const orion_rms_norm_gradient_args *args);
 
 #ifdef __cplusplus
