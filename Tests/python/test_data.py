@@ -23,7 +23,7 @@ from orion.data import (
     open_data,
     tokens,
 )
-from orion.data.examples import JOINT, Example, example
+from orion.data.examples import JOINT, Example, example, read_texts
 from orion.data.stories import story
 from orion.errors import OrionError, UsageError
 
@@ -248,6 +248,13 @@ def test_a_line_that_is_no_text_is_counted(stories: Path, tmp_path: Path) -> Non
     line = (place / "train.jsonl").read_bytes().split(b"\xff")[0].count(b"\n") + 1
     with pytest.raises(OrionError, match=rf"train\.jsonl:{line}: is no UTF-8 text"):
         open_data(place, 8, 512, words)
+
+
+def test_a_text_file_that_is_none_is_told_by_its_line(stories: Path, tmp_path: Path) -> None:
+    path = tmp_path / "train.txt"
+    path.write_bytes(b"a\nb\n\xffc\n")
+    with pytest.raises(OrionError, match=r"train\.txt:3: is no UTF-8 text: .*--bytes takes files"):
+        list(read_texts(path, tokenizer.load(stories)))
 
 
 def test_stories_repeat_and_hold_together(tmp_path: Path) -> None:

@@ -38,3 +38,27 @@ def test_a_closed_stream_breaks_nothing(model: Path, tmp_path: Path, closed: int
     assert done.returncode == 0, said
     assert bool(text) is (closed != 1)
     assert "prompt tokens" not in text and ("prompt tokens" in said) is (closed != 2)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:surrogateescape", "latin-1"])
+@pytest.mark.parametrize(
+    ("command", "answered"), [(("generate", "-p", "-"), 0), (("chat", "--json"), 1)]
+)
+def test_input_that_is_no_utf8_is_told_by_its_line(
+    stories: Path, encoding: str, command: tuple[str, ...], answered: int
+) -> None:
+    arguments = [*command, "--model", str(stories), "--device", "cpu", "-m", "2"]
+
+    def run(given: bytes) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
+            [sys.executable, "-m", "orion", *arguments],
+            input=given, capture_output=True, check=False,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+        )  # fmt: skip
+
+    done = run("Zoë\n".encode() + b"b\xffc\nd\n")
+    assert done.returncode == 2
+    last = done.stderr.decode().splitlines()[-1]
+    assert last == "orion: standard input:2: is no UTF-8 text: invalid start byte"
+    assert len(done.stdout.splitlines()) == answered
+    assert run("Zoë\n".encode()).returncode == 0

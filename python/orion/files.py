@@ -76,6 +76,12 @@ def write_file(target: Path, content: bytes) -> None:
             raise
 
 
+def no_utf8(place: object, error: UnicodeDecodeError) -> str:
+    """Names the line, where `error` is of the whole text."""
+    line = error.object.count(b"\n", 0, error.start) + 1
+    return f"{place}:{line}: is no UTF-8 text: {error.reason}"
+
+
 def check_writable(target: Path) -> None:
     """Before work is done whose result goes to the file `target`. OrionError names it."""
     with explained(target):

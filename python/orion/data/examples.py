@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OrionError
+from ..files import no_utf8
 from ..tokenizer import Tokenizer
 from ..tokenizer.chat import ChatTemplate
 
@@ -128,9 +129,7 @@ def read_texts(path: Path, tokenizer: Tokenizer) -> Iterator[Example]:
     except OSError as error:
         raise OrionError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise OrionError(
-            f"{path}: is no UTF-8 text at byte {error.start}; --bytes takes files of any kind"
-        ) from None
+        raise OrionError(f"{no_utf8(path, error)}; --bytes takes files of any kind") from None
     line = 1
     for text in content.split(SEPARATOR):
         if text.strip():

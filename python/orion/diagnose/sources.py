@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orion.errors import OrionError, UsageError
+from orion.files import no_utf8
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,7 @@ class Source:
         try:
             return self.text.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise OrionError(
-                f"{self.path}: not UTF-8 from byte {error.start} on; a MIL text is UTF-8."
-            ) from error
+            raise OrionError(no_utf8(self.path, error)) from error
 
 
 def read_sources(path: Path) -> list[Source]:

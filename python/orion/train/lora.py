@@ -58,7 +58,7 @@ class Lora:
         return asdict(self)
 
     def adapters(self, family: Any, config: Any) -> Adapters:
-        """As plans take them. UsageError when a name is of no linear layer, or the rank too large."""
+        """As plans take them. UsageError: a name of no linear layer, or a rank that none has."""
         found: dict[str, list[str]] = {}
         largest: dict[str, int] = {}
         for key, shape in family.shapes(config).items():

@@ -55,8 +55,8 @@ HARMLESS = frozenset(
 class Adapter:
     """`matrices`: of every module that changes, A [rank, inputs] and B [outputs, rank] in fp32.
 
-    `partial`: a target's module of another layer does not change. `turned`: the checkpoint's weights
-    are [inputs, outputs].
+    `partial`: a target's module of another layer does not change. `turned`: the weights of the
+    checkpoint are [inputs, outputs].
     """
 
     rank: int

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orion.cli import options
 from orion.cli.plain_json import plain_json
+from orion.cli.reading import read_input_line
 from orion.errors import OrionError
 
 if TYPE_CHECKING:
@@ -78,23 +79,24 @@ def talk(chat: "Chat", as_json: bool) -> int:
 
 def messages() -> Iterator[str]:
     """What the user says, until /exit or the end of the input; empty lines say nothing."""
+    number = 1
     while True:
         try:
-            line = read_line()
+            line = read_line(number)
         except KeyboardInterrupt:
             print(f"\n{HELP}", file=sys.stderr)
             continue
+        number += 1
         if line is None or line.strip() == "/exit":
             return
         if line.strip():
             yield line.strip()
 
 
-def read_line() -> str | None:
-    """A line of the terminal, with editing, or of a pipe; None at its end."""
+def read_line(number: int) -> str | None:
+    """A line of the terminal, with editing, or of a pipe, there `number`; None at its end."""
     if not sys.stdin.isatty() or not sys.stdout.isatty():
-        line = sys.stdin.readline()
-        return line or None
+        return read_input_line(number)
     from rich.console import Console
 
     with contextlib.suppress(ImportError):

@@ -1,10 +1,10 @@
 """Continue a prompt."""
 
 import argparse
-import sys
 
 from orion.cli import options
 from orion.cli.plain_json import plain_json
+from orion.cli.reading import read_input
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     prompt = arguments.prompt_ids
     if prompt is None:
-        prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
+        prompt = read_input() if arguments.prompt == "-" else arguments.prompt
     device = open_device(arguments)
     try:
         model = open_model(arguments, device, adapter_path=arguments.adapter_path)
