@@ -80,6 +80,8 @@ public struct Preferences: Sendable {
   public var emitsRsqrt = false
   /// Norms are scaled by their largest element first, to stay in fp16 range.
   public var scalesNorms = true
+  /// A position of the cache is a row of its tensors; else it is a column.
+  public var cachesRows = false
   /// Float type of activations in the emitted MIL.
   public var activation = "fp16"
   /// Columns of a decode step.

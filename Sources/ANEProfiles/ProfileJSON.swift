@@ -120,7 +120,8 @@ extension Preferences {
   fileprivate var json: JSONText {
     .object([
       ("emits_concat", .bool(emitsConcat)), ("emits_rsqrt", .bool(emitsRsqrt)),
-      ("scales_norms", .bool(scalesNorms)), ("activation", .string(activation)),
+      ("scales_norms", .bool(scalesNorms)), ("caches_rows", .bool(cachesRows)),
+      ("activation", .string(activation)),
       ("decode_columns", .integer(decodeColumns)),
       ("speculation_columns", .integer(speculationColumns)),
       ("prompt_buckets", .array(promptBuckets.map { .integer($0) })),

@@ -2,13 +2,20 @@
 // values come while scores are computed, and the next group's keys while values are weighed. It computes nothing.
 #include "attention.h"
 
-// The first `seen` positions of each row of memory, which is too short for the processor to foresee the next one.
-static void fetch_rows(const float *start, size_t rows, size_t row_step, size_t seen) {
+// Rows of memory too short for the processor to foresee the next one.
+static void fetch_rows(const float *start, size_t rows, size_t row_step, size_t values) {
   enum { LINE_VALUES = 16 };
   for (size_t row = 0; row < rows; row++, start += row_step) {
-    for (size_t i = 0; i < seen; i += LINE_VALUES) __builtin_prefetch(start + i, 0, 2);
-    if (seen > 0) __builtin_prefetch(start + seen - 1, 0, 2);
+    for (size_t i = 0; i < values; i += LINE_VALUES) __builtin_prefetch(start + i, 0, 2);
+    if (values > 0) __builtin_prefetch(start + values - 1, 0, 2);
   }
+}
+
+// The first `seen` positions, where either positions or features are dense.
+static void fetch_walk(const float *start, size_t features, size_t feature_step, size_t seen,
+                       size_t position_step) {
+  if (position_step == 1) return fetch_rows(start, features, feature_step, seen);
+  if (feature_step == 1) fetch_rows(start, seen, position_step, features);
 }
 
 // Positions up to the last that the last row sees.
@@ -24,9 +31,9 @@ void orion_attention_fetch_values(const orion_attention_job *job, const orion_at
   const orion_attention_args *args = job->args;
   for (size_t i = 0; i < args->segment_count; i++) {
     const orion_segment *segment = &args->segments[i];
-    if (segment->value_position != 1 || job->values[i] != NULL) continue;
-    fetch_rows(segment->value + rows->group * segment->value_group, args->value_features,
-               segment->value_feature, seen_by_last(job, rows, segment));
+    if (job->values[i] != NULL) continue;
+    fetch_walk(segment->value + rows->group * segment->value_group, args->value_features,
+               segment->value_feature, seen_by_last(job, rows, segment), segment->value_position);
   }
 }
 
@@ -35,8 +42,8 @@ void orion_attention_fetch_keys(const orion_attention_job *job, const orion_atte
   if (rows->group + 1 == args->groups) return;
   for (size_t i = 0; i < args->segment_count; i++) {
     const orion_segment *segment = &args->segments[i];
-    if (segment->key_position != 1 || job->keys[i] != NULL) continue;
-    fetch_rows(segment->key + (rows->group + 1) * segment->key_group, args->key_features,
-               segment->key_feature, rows->seen[i]);
+    if (job->keys[i] != NULL) continue;
+    fetch_walk(segment->key + (rows->group + 1) * segment->key_group, args->key_features,
+               segment->key_feature, rows->seen[i], segment->key_position);
   }
 }

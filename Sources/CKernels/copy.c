@@ -122,8 +122,48 @@ void orion_scatter_copy(const void *source, void *target, size_t axes, const siz
 
 // ---- rows ----
 
+// Eight rows by a line of each at a time, so that lines of both sides are used whole while they are at hand.
+static void turn_words(const orion_row_copy *copy) {
+  enum { SIDE = 8, LINE_WORDS = 16 };
+  const orion_kernels *kernels = orion_kernels_current();
+  const size_t words = copy->bytes / sizeof(float);
+  for (size_t line = 0; line < words; line += LINE_WORDS) {
+    for (size_t r = 0; r < copy->rows; r += SIDE) {
+      const size_t rows = orion_min(SIDE, copy->rows - r);
+      for (size_t w = line; w < orion_min(line + LINE_WORDS, words); w += SIDE) {
+        const float *from[SIDE];
+        for (size_t i = 0; i < rows; i++) {
+          from[i] = (const float *)((const char *)copy->source + (r + i) * copy->source_step) + w;
+        }
+        float *to = (float *)((char *)copy->target + w * copy->target_step) + r;
+        kernels->embed(from, rows, orion_min(SIDE, words - w), to, copy->target_step, false);
+      }
+    }
+  }
+}
+
+static void turn_halves(const orion_row_copy *copy) {
+  for (size_t r = 0; r < copy->rows; r++) {
+    const uint16_t *from = (const uint16_t *)((const char *)copy->source + r * copy->source_step);
+    for (size_t c = 0; c < copy->bytes / sizeof *from; c++) {
+      ((uint16_t *)((char *)copy->target + c * copy->target_step))[r] = from[c];
+    }
+  }
+}
+
+static void turn_rows(const orion_row_copy *copy) {
+  if (copy->bytes == copy->turned && copy->source_step == copy->turned) {
+    memcpy(copy->target, copy->source, copy->rows * copy->turned);  // one column, as of every decoded token
+  } else if (copy->turned == sizeof(float)) {
+    turn_words(copy);
+  } else {
+    turn_halves(copy);
+  }
+}
+
 static void copy_row_task(void *context, size_t index) {
   const orion_row_copy *copy = (const orion_row_copy *)context + index;
+  if (copy->turned != 0) return turn_rows(copy);
   const char *from = copy->source;
   char *to = copy->target;
   for (size_t row = 0; row < copy->rows; row++, from += copy->source_step, to += copy->target_step) {
@@ -140,7 +180,10 @@ static void copy_row_task(void *context, size_t index) {
 
 void orion_copy_rows(const orion_row_copy *copies, size_t count) {
   size_t work = 0;
-  // A row is a line of memory that was not at hand, and a nanosecond for each 16 bytes.
-  for (size_t i = 0; i < count; i++) work += copies[i].rows * (4 + copies[i].bytes / 16);
+  for (size_t i = 0; i < count; i++) {
+    const orion_row_copy *copy = &copies[i];
+    // A row is a line of memory that was not at hand, and a nanosecond for each 16 bytes.
+    work += copy->turned == 0 ? copy->rows * (4 + copy->bytes / 16) : copy->rows * copy->bytes / 4;
+  }
   orion_run_tasks(count, work, copy_row_task, (void *)(uintptr_t)copies);
 }

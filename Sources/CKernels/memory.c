@@ -21,6 +21,13 @@ void *orion_allocate(size_t bytes) {
   return address;
 }
 
+void *orion_reserve(size_t bytes) {
+  void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
+void orion_give_up(void *memory, size_t bytes) { munmap(memory, bytes); }
+
 void orion_return_memory(void) {
 #if defined(__GLIBC__) && defined(__linux__)
   malloc_trim(0);

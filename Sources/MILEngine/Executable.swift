@@ -2,7 +2,7 @@
 import CKernels
 
 /// Strided host memory: rows of the last axis are dense and start `rowBytes` apart.
-public struct MemoryView: @unchecked Sendable {
+public struct MemoryView: @unchecked Sendable, Equatable {
   public let address: UnsafeMutableRawPointer
   public let rowBytes: Int
 
@@ -103,22 +103,10 @@ public final class ExecutableFunction: Sendable {
       }
     defer { scratches.give(scratch) }
     scratch.control.begin()
-    for (index, (port, memory)) in zip(plan.inputs, inputs).enumerated() {
-      let isKept = port.isReturned && meets(inputs: index, inputs, outputs)
-      if port.canUse(memory), !isKept {
-        scratch.bases[port.view.buffer] = memory.address
-      } else {
-        let base = scratch.home(port.view.buffer)
-        scratch.bases[port.view.buffer] = base
-        port.read(memory, into: base)
-      }
-    }
-    for (index, port) in plan.outputs.enumerated() where port.isWhole {
-      let isDirect =
-        port.canUse(outputs[index])
-        && !overlaps(index, inputs: inputs, outputs: outputs)
-      scratch.bases[port.view.buffer] =
-        isDirect ? outputs[index].address : scratch.home(port.view.buffer)
+    if scratch.inputs != inputs || scratch.outputs != outputs { bind(scratch, inputs, outputs) }
+    for index in scratch.copied {
+      let port = plan.inputs[index]
+      port.read(inputs[index], into: scratch.bases[port.view.buffer])
     }
     let frame = Frame(bases: scratch.bases, control: scratch.control)
     for (index, step) in plan.steps.enumerated() {
@@ -133,6 +121,31 @@ public final class ExecutableFunction: Sendable {
       let source = frame.address(port.view.place)
       if source != memory.address { port.write(source, into: memory) }
     }
+  }
+
+  /// Finds for each input and output the memory that the steps use; most calls are given what the last one was.
+  private func bind(_ scratch: Scratch, _ inputs: [MemoryView], _ outputs: [MemoryView]) {
+    scratch.copied.removeAll(keepingCapacity: true)
+    for (index, (port, memory)) in zip(plan.inputs, inputs).enumerated() {
+      let isKept = port.isReturned && meets(inputs: index, inputs, outputs)
+      if port.canUse(memory), !isKept {
+        scratch.bases[port.view.buffer] = memory.address
+      } else {
+        scratch.bases[port.view.buffer] = scratch.home(port.view.buffer)
+        scratch.copied.append(index)
+      }
+    }
+    for (index, port) in plan.outputs.enumerated() where port.isWhole {
+      let isDirect =
+        port.canUse(outputs[index])
+        && !overlaps(index, inputs: inputs, outputs: outputs)
+      scratch.bases[port.view.buffer] =
+        isDirect ? outputs[index].address : scratch.home(port.view.buffer)
+    }
+    scratch.inputs.removeAll(keepingCapacity: true)
+    scratch.inputs += inputs
+    scratch.outputs.removeAll(keepingCapacity: true)
+    scratch.outputs += outputs
   }
 
   private func check(
@@ -172,6 +185,10 @@ final class Scratch: @unchecked Sendable {
   /// The base of each buffer; those of inputs and outputs are set by each call.
   let bases: UnsafeMutablePointer<UnsafeMutableRawPointer>
   let control: RunControl
+  /// What the bases of inputs and outputs are for, and the inputs that are copied to their homes.
+  var inputs: [MemoryView] = []
+  var outputs: [MemoryView] = []
+  var copied: [Int] = []
   private let arena: UnsafeMutableRawPointer
   private let slots: [Int?]
 

@@ -76,12 +76,38 @@ extension Kernels {
                 orion_row_copy(
                   source: source.baseAddress, source_step: from,
                   target: target.baseAddress! + $0 * rows * to, target_step: to, rows: rows,
-                  bytes: bytes)
+                  bytes: bytes, turned: 0)
               }
               orion_copy_rows(copies, copies.count)
             }
           }
           #expect(target == expected, "\(rows) rows of \(bytes) bytes")
+        }
+      }
+    }
+
+    /// Columns of 2 and 4 bytes become rows, some of them many enough for the pool.
+    @Test(arguments: [2, 4]) func turnsRows(_ element: Int) {
+      withThreads([1, 3]) { _ in
+        for (rows, columns, gap) in [(5, 1, 0), (5, 1, 3), (300, 50, 1), (16, 17, 0), (0, 2, 0)] {
+          let (from, to) = ((columns + gap) * element, (rows + 2) * element)
+          let source = (0..<max(rows * from, 1)).map { UInt8(truncatingIfNeeded: $0 &* 11 &+ 3) }
+          var target = [UInt8](repeating: 0, count: columns * to)
+          var expected = target
+          for place in 0..<rows * columns * element {
+            let (row, rest) = (place / (columns * element), place % (columns * element))
+            let (column, byte) = (rest / element, rest % element)
+            expected[column * to + row * element + byte] = source[row * from + rest]
+          }
+          target.withUnsafeMutableBytes { target in
+            source.withUnsafeBytes { source in
+              var copy = orion_row_copy(
+                source: source.baseAddress, source_step: from, target: target.baseAddress,
+                target_step: to, rows: rows, bytes: columns * element, turned: element)
+              orion_copy_rows(&copy, 1)
+            }
+          }
+          #expect(target == expected, "\(rows) x \(columns), \(element) bytes")
         }
       }
     }

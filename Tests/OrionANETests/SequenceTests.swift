@@ -44,6 +44,26 @@ import Testing
     #expect(before == nil)
   }
 
+  @Test func rowsOfTheLongestCacheServeAllBuckets() throws {
+    var model = TinyModel()
+    (model.cacheAxis, model.takesLongerCaches) = (2, true)
+    let scene = try TinyScene(model)
+    try scene.session.feed([9, 3])
+    var ids = try scene.session.generate(2).tokens
+    let cache = scene.session.runner.cache
+    let before = cache.storages.map(ObjectIdentifier.init)
+    #expect(cache.length == 8 && cache.storages.allSatisfy { $0.layout.shape == [1, 1, 24, 4] })
+    ids += try scene.session.generate(10).tokens
+    #expect(cache.length == 24 && cache.storages.map(ObjectIdentifier.init) == before)
+    #expect(ids == model.continuation([9, 3], 12))
+    try Self.checkSlots(scene, 0..<1)
+    try scene.session.reset()
+    try scene.session.feed([9, 3])
+    #expect(try scene.session.generate(2).tokens == Array(ids.prefix(2)))
+    #expect(cache.length == 8 && cache.storages.map(ObjectIdentifier.init) == before)
+    #expect(scene.violations.isEmpty, "\(scene.violations.prefix(3))")
+  }
+
   /// Every slot that no sequence owns is zero, and no slot has two owners.
   static func checkSlots(_ scene: TinyScene, _ tenants: Range<Int>) throws {
     let cache = scene.session.runner.cache
@@ -51,7 +71,7 @@ import Testing
     #expect(Set(owned).count == owned.count && owned.count == cache.used)
     #expect(owned.allSatisfy { $0 < cache.end } && cache.end <= cache.length)
     for (row, storage) in zip(cache.rows, cache.storages) {
-      let array = try TinyArray(storage)
+      let array = try TinyArray(storage, as: storage.layout.shape)
       for slot in Set(0..<cache.length).subtracting(owned) {
         for channel in 0..<scene.bundle.model.width {
           let value = row.axis == 3 ? array[0, channel, 0, slot] : array[0, 0, slot, channel]

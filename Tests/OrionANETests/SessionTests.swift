@@ -18,7 +18,19 @@ import Testing
     Variant(name: "plain"),
     Variant(name: "one program", change: { $0.isSplit = false }),
     Variant(name: "padded rows", rowAlignment: 64),
-    Variant(name: "positions before channels", rowAlignment: 64, change: { $0.cacheAxis = 2 }),
+    Variant(
+      name: "positions before channels", rowAlignment: 64,
+      change: { ($0.cacheAxis, $0.entryAxis) = (2, 2) }),
+    Variant(
+      name: "columns become rows", rowAlignment: 64,
+      change: { ($0.cacheAxis, $0.takesLongerCaches) = (2, true) }),
+    Variant(
+      name: "columns become rows, half", tolerance: 2e-2,
+      change: { ($0.cacheAxis, $0.dtype) = (2, "fp16") }),
+    Variant(name: "rows become columns", rowAlignment: 64, change: { $0.entryAxis = 2 }),
+    Variant(
+      name: "columns become rows, placed",
+      change: { ($0.cacheAxis, $0.isPlaced, $0.takesLongerCaches) = (2, true, true) }),
     Variant(name: "narrow head", change: { $0.headColumns = 1 }),
     Variant(name: "wide head", change: { $0.headColumns = 8 }),
     Variant(name: "half", rowAlignment: 64, tolerance: 2e-2, change: { $0.dtype = "fp16" }),

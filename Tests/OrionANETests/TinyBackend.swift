@@ -41,6 +41,8 @@ final class TinyBackend: Backend {
     return TinyStorage(try HostStorage(layout), self)
   }
 
+  var takesLongerTensors: Bool { model.takesLongerCaches }
+
   func rowBytes(forRowOf bytes: Int) -> Int {
     (bytes + rowAlignment - 1) / rowAlignment * rowAlignment
   }
@@ -64,6 +66,12 @@ final class TinyBackend: Backend {
       return state.operations == state.failing
     }
     if fails { throw OrionError(.device, "\(name) fails as asked") }
+  }
+
+  /// Whether a program takes this memory.
+  fileprivate func fits(_ layout: Layout, _ port: Port, _ role: Role) -> Bool {
+    guard takesLongerTensors, case .cache(_, let axis) = role else { return layout == port.layout }
+    return layout.begins(as: port.layout, axis: axis)
   }
 
   fileprivate func port(_ row: Manifest.PortRow) -> Port {
@@ -122,17 +130,18 @@ final class TinyProgram: LoadedProgram {
     hook?()
     var values: [Role: TinyArray] = [:]
     for (port, storage) in zip(self.inputs, inputs) {
-      guard let role = row.role(ofInput: port.name), storage.layout == port.layout else {
+      guard let role = row.role(ofInput: port.name), backend.fits(storage.layout, port, role) else {
         throw OrionError(.internal, "\(row.name): \(port.name) is bound to a wrong tensor")
       }
-      values[role] = try TinyArray(storage)
+      let array = try TinyArray(storage, as: port.layout.shape)
+      values[role] = role.hasRows ? array.turned : array
     }
     let results =
       row.name == "head"
       ? head(values) : TinyLayers(backend.model, values, watch: backend).results(row)
     for (port, storage) in zip(self.outputs, outputs) {
       guard let role = row.role(ofOutput: port.name), let result = results[role] else { continue }
-      try result.write(to: storage)
+      try (role.hasRows ? result.turned : result).write(to: storage)
     }
   }
 
@@ -154,6 +163,16 @@ final class TinyProgram: LoadedProgram {
   }
 }
 
+extension Role {
+  /// Positions are rows, where the programs count in columns.
+  fileprivate var hasRows: Bool {
+    switch self {
+    case .cache(_, let axis), .newEntry(_, let axis): axis == 2
+    default: false
+    }
+  }
+}
+
 /// Dense numbers of rank 4.
 struct TinyArray {
   let shape: [Int]
@@ -164,12 +183,13 @@ struct TinyArray {
     values = Array(repeating: 0, count: shape.reduce(1, *))
   }
 
-  init(_ storage: any TensorStorage) throws(OrionError) {
-    self.init(storage.layout.shape)
+  /// What memory that may go on begins with.
+  init(_ storage: any TensorStorage, as shape: [Int]) throws(OrionError) {
+    self.init(shape)
     let layout = storage.layout
-    let width = layout.shape[3]
+    let width = shape[3]
     values = try storage.withAddress { address throws(OrionError) in
-      (0..<layout.rowCount * width).map { index in
+      values.indices.map { index in
         let place = address + index / width * layout.rowBytes
         return layout.dtype == .fp16
           ? Double(place.assumingMemoryBound(to: Float16.self)[index % width])
@@ -191,6 +211,16 @@ struct TinyArray {
         }
       }
     }
+  }
+
+  /// [1, 1, L, C] as [1, C, 1, L], and the other way round.
+  var turned: TinyArray {
+    let (rows, columns) = shape[1] == 1 ? (shape[2], shape[3]) : (shape[1], shape[3])
+    var result = TinyArray(shape[1] == 1 ? [1, columns, 1, rows] : [1, 1, columns, rows])
+    for index in values.indices {
+      result.values[index % columns * rows + index / columns] = values[index]
+    }
+    return result
   }
 
   subscript(a: Int, b: Int, c: Int, d: Int) -> Double {

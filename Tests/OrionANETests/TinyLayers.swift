@@ -27,12 +27,12 @@ struct TinyLayers {
   func results(_ row: Manifest.ProgramRow) -> [Role: TinyArray] {
     var results: [Role: TinyArray] = [:]
     var x = values[.embedding(table: "embedding")] ?? values[.hidden] ?? TinyArray([1, 1, 1, 1])
-    let axis = model.cacheAxis
+    let axis = model.entryAxis
     for port in row.outputs {
       guard case .newEntry(let slot, _) = port.role, slot.kind == .key else { continue }
       let valueSlot = CacheSlot(kind: .value, layer: slot.layer)
-      var keys = TinyArray(port.shape)
-      var entries = TinyArray(port.shape)
+      var keys = TinyArray(x.shape)
+      var entries = keys
       for column in 0..<columns {
         for channel in 0..<model.width {
           let key = model.key(x[0, channel, 0, column], cos[0, channel, 0, column])
@@ -108,20 +108,16 @@ struct TinyLayers {
   }
 
   private func put(_ value: Double, _ array: inout TinyArray, _ place: Int, _ channel: Int) {
-    if model.cacheAxis == 3 {
-      array[0, channel, 0, place] = value
-    } else {
-      array[0, 0, place, channel] = value
-    }
+    array[0, channel, 0, place] = value
   }
 }
 
 // MARK: - The definition
 
 extension TinyModel {
-  /// One number of a position in a cache or in new entries.
+  /// One number of a position in a cache or in new entries, whose positions are columns here.
   func at(_ array: TinyArray, _ place: Int, _ channel: Int) -> Double {
-    cacheAxis == 3 ? array[0, channel, 0, place] : array[0, 0, place, channel]
+    array[0, channel, 0, place]
   }
 
   func key(_ x: Double, _ cos: Double) -> Double { Double(Float(x * cos)) }

@@ -17,6 +17,10 @@ struct TinyModel: Sendable {
   var isSplit = true
   /// Axis of the positions in caches: 3 in [1, C, 1, L], 2 in [1, 1, L, C].
   var cacheAxis = 3
+  /// The same of new entries.
+  var entryAxis = 3
+  /// Programs take caches that are longer than they ask for.
+  var takesLongerCaches = false
   var steps: [(columns: Int, cache: Int)] = [
     (4, 0), (8, 0), (1, 8), (1, 24), (4, 8), (4, 24), (8, 8), (8, 24),
   ]
@@ -77,16 +81,18 @@ struct TinyModel: Sendable {
       var outputs = [port("hidden", [1, width, 1, step.columns], ["kind": "hidden"])]
       for layer in group {
         for kind in ["key", "value"] {
-          let role: JSONValue = ["layer": JSONValue(layer), "axis": JSONValue(cacheAxis)]
+          let role: JSONValue = ["layer": JSONValue(layer)]
           let letter = kind.prefix(1)
           if step.cache > 0 {
             inputs.append(
-              port(
-                "\(letter)_cache_\(layer)", entries(step.cache), role.with("kind", "\(kind)_cache"))
-            )
+              entries(
+                "\(letter)_cache_\(layer)", step.cache, role.with("kind", .string("\(kind)_cache")),
+                cacheAxis))
           }
           outputs.append(
-            port("\(letter)_new_\(layer)", entries(step.columns), role.with("kind", "new_\(kind)")))
+            entries(
+              "\(letter)_new_\(layer)", step.columns, role.with("kind", .string("new_\(kind)")),
+              entryAxis))
         }
       }
       let name = "layers\(isSplit ? "\(index)" : "")_s\(step.columns)_l\(step.cache)"
@@ -131,8 +137,9 @@ struct TinyModel: Sendable {
     ["name": .string(name), "dtype": .string(dtype), "shape": JSONValue(shape), "role": role]
   }
 
-  private func entries(_ length: Int) -> [Int] {
-    cacheAxis == 3 ? [1, width, 1, length] : [1, 1, length, width]
+  private func entries(_ name: String, _ length: Int, _ role: JSONValue, _ axis: Int) -> JSONValue {
+    let shape = axis == 3 ? [1, width, 1, length] : [1, 1, length, width]
+    return port(name, shape, role.with("axis", JSONValue(axis)))
   }
 
   // MARK: - Weights
@@ -181,9 +188,9 @@ struct TinyModel: Sendable {
 
 extension JSONValue {
   /// The object with one more member in front.
-  fileprivate func with(_ name: String, _ value: String) -> JSONValue {
+  fileprivate func with(_ name: String, _ value: JSONValue) -> JSONValue {
     guard case .object(let members) = self else { return self }
-    return .object([JSONMember(name, .string(value))] + members)
+    return .object([JSONMember(name, value)] + members)
   }
 
   /// The paths of all values inside, as `setting` takes them.

@@ -93,7 +93,12 @@ class NumpySession:
         else:
             name = {"key_cache": "k_new_", "value_cache": "v_new_"}[kind] + facts["layer"]
             if name in self.caches:
-                array[..., : self.filled] = self.caches[name]
+                # Positions are columns of the new entries, and columns or rows of the cache.
+                old = self.caches[name].reshape(-1, self.filled)
+                if facts["axis"] == "2":
+                    array[0, 0, : self.filled] = old.T
+                else:
+                    array[0, :, 0, : self.filled] = old
         return array
 
     def logits(self, hidden: np.ndarray, count: int) -> np.ndarray:

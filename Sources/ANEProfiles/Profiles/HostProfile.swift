@@ -17,7 +17,7 @@ extension Profile {
       hostBytes: 30e9),
     refusedOps: [],
     preferences: Preferences(
-      emitsConcat: true, emitsRsqrt: true, scalesNorms: false, activation: "fp32",
-      decodeColumns: 1, speculationColumns: 8),
+      emitsConcat: true, emitsRsqrt: true, scalesNorms: false, cachesRows: true,
+      activation: "fp32", decodeColumns: 1, speculationColumns: 8),
     rules: [], sources: [.seen("cost", "two cores of AMD Zen 3, measured")])
 }

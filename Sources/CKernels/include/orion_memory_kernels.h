@@ -13,6 +13,10 @@ extern "C" {
 
 // At least 64-byte aligned, on large pages where that is worth it; `free` gives it back. NULL without memory.
 void *orion_allocate(size_t bytes);
+// Zeroed memory that the system gives page by page, when something is written there; `orion_give_up` gives it back.
+// NULL without room.
+void *orion_reserve(size_t bytes);
+void orion_give_up(void *memory, size_t bytes);
 // Gives the system what `free` kept for later, where the C library can; for moments after which much less is
 // needed, as it looks at all of the heap.
 void orion_return_memory(void);
@@ -26,13 +30,15 @@ void orion_gather_copy(const void *source, void *target, size_t axes, const size
 void orion_scatter_copy(const void *source, void *target, size_t axes, const size_t *shape,
                         const size_t *target_strides);
 
-// Rows of `bytes`, a step apart in bytes; 0 rows are none.
+// Rows of `bytes`, a step apart in bytes; 0 rows are none. `turned` is 0, or the bytes (2 or 4) of an element: then
+// the rows of the source become columns of the target, whose rows are the target's step apart.
 typedef struct {
   const void *source;
   size_t source_step;
   void *target;
   size_t target_step;
   size_t rows, bytes;
+  size_t turned;
 } orion_row_copy;
 
 // Targets do not overlap anything else of the copies. Uses the pool.

@@ -132,7 +132,7 @@ struct ManifestChecks {
       guard let entry = entries[slot] else {
         throw fault(cache.place, "\(path) reads the \(slot.text) and never makes it")
       }
-      guard entry.entryShape == cache.port.entryShape, entry.dtype == cache.port.dtype else {
+      guard entry.holdsPositions(of: cache.port), entry.dtype == cache.port.dtype else {
         throw fault(cache.place, "its positions do not fit those of \"\(entry.name)\"")
       }
     }
@@ -291,6 +291,15 @@ extension Manifest.PortRow {
       return shape
     default: return shape
     }
+  }
+
+  /// Whether positions hold the same here and there, in one order; one side may have them as columns, the other
+  /// as rows.
+  fileprivate func holdsPositions(of other: Self) -> Bool {
+    let (own, others) = (entryShape, other.entryShape)
+    guard own != others else { return true }
+    let oneHasColumns = (own.last == -1) != (others.last == -1)
+    return oneHasColumns && own.filter { $0 > 1 } == others.filter { $0 > 1 }
   }
 }
 

@@ -7,6 +7,10 @@ protocol Backend: AnyObject, Sendable {
   /// How programs reach the device: `client`, `host`.
   var route: String { get }
   func makeStorage(_ layout: Layout) throws(OrionError) -> any TensorStorage
+  /// Programs take tensors that go on beyond what they ask for, and such a tensor takes memory only where somebody
+  /// writes.
+  var takesLongerTensors: Bool { get }
+  func makeLongStorage(_ layout: Layout) throws(OrionError) -> any TensorStorage
   /// Row stride the device wants for this row length, in bytes.
   func rowBytes(forRowOf bytes: Int) -> Int
   func load(_ source: ProgramSource) throws(OrionError) -> any LoadedProgram
@@ -18,6 +22,10 @@ protocol Backend: AnyObject, Sendable {
 }
 
 extension Backend {
+  var takesLongerTensors: Bool { false }
+  func makeLongStorage(_ layout: Layout) throws(OrionError) -> any TensorStorage {
+    try makeStorage(layout)
+  }
   func follow(faults plan: String) throws(OrionError) {
     throw OrionError(.argument, "fault plan: only simulated devices follow one; open sim")
   }

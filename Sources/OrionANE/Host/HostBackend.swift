@@ -38,6 +38,12 @@ final class HostBackend: Backend {
     try HostStorage(layout)
   }
 
+  let takesLongerTensors = true
+
+  func makeLongStorage(_ layout: Layout) throws(OrionError) -> any TensorStorage {
+    try HostStorage(layout, isSparse: true)
+  }
+
   func load(_ source: ProgramSource) throws(OrionError) -> any LoadedProgram {
     if source.isPatchable { return try loadPatchable(source) }
     let weights = try WeightLinks(source).hash(caches.identity)

@@ -13,19 +13,30 @@ final class HostStorage: TensorStorage {
   private let memory: Memory
   private let lockFlag = Atomic(false)
 
-  private struct Memory: @unchecked Sendable { let address: UnsafeMutableRawPointer }
-
-  init(_ layout: Layout) throws(OrionError) {
-    self.layout = layout
-    let bytes = max(layout.byteCount, 1)
-    guard let address = orion_allocate(bytes) else {
-      throw OrionError(.device, "tensor \(layout.text): no memory for \(bytes) bytes")
-    }
-    memset(address, 0, bytes)
-    memory = Memory(address: address)
+  private struct Memory: @unchecked Sendable {
+    let address: UnsafeMutableRawPointer
+    /// Of memory that came page by page.
+    let reserved: Int?
   }
 
-  deinit { free(memory.address) }
+  /// `isSparse`: what is never written to takes no memory.
+  init(_ layout: Layout, isSparse: Bool = false) throws(OrionError) {
+    self.layout = layout
+    let bytes = max(layout.byteCount, 1)
+    guard let address = isSparse ? orion_reserve(bytes) : orion_allocate(bytes) else {
+      throw OrionError(.device, "tensor \(layout.text): no memory for \(bytes) bytes")
+    }
+    if !isSparse { memset(address, 0, bytes) }
+    memory = Memory(address: address, reserved: isSparse ? bytes : nil)
+  }
+
+  deinit {
+    if let bytes = memory.reserved {
+      orion_give_up(memory.address, bytes)
+    } else {
+      free(memory.address)
+    }
+  }
 
   var isLocked: Bool { lockFlag.load(ordering: .relaxed) }
 

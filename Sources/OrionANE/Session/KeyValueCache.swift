@@ -12,6 +12,8 @@ final class KeyValueCache {
   struct Row {
     let slot: CacheSlot
     let axis: Int
+    /// The same of new entries.
+    let entryAxis: Int
     /// Of the tensors in the manifest; the length along `axis` is the bucket's.
     let port: Manifest.PortRow
   }
@@ -24,12 +26,17 @@ final class KeyValueCache {
   /// Rises whenever `storages` are other tensors than before.
   private(set) var generation = 0
   private(set) var storages: [any TensorStorage] = []
-  /// Slots the tensors hold; 0 before the first bucket.
+  /// Slots of the tensors that are in use; 0 before the first bucket.
   private(set) var length = 0
   /// From here on, slots are free and zero.
   private(set) var end = 0
   /// Lengths, rising.
   private let buckets: [Int]
+  /// Positions are the outermost axis, where a long tensor begins as a short one: one of the greatest length serves
+  /// all buckets.
+  private let servesAll: Bool
+  /// Called before the tensors are made anew, for whoever holds them.
+  var onRebuild: () -> Void = {}
   private let backend: any Backend
   private var tenants: [Int: SlotRuns] = [:]
   /// A free slot may not be zero, because the device failed; the tensors are made anew before they are used.
@@ -41,12 +48,24 @@ final class KeyValueCache {
 
   init(_ manifest: Manifest, on backend: any Backend) {
     self.backend = backend
-    let programs = manifest.steps.filter { $0.cache > 0 }.first?.programs ?? []
-    rows = programs.flatMap { manifest.programs[$0].inputs }.compactMap { port in
-      guard case .cache(let slot, let axis) = port.role else { return nil }
-      return Row(slot: slot, axis: axis, port: port)
+    let step = manifest.steps.filter { $0.cache > 0 }.first?.programs ?? []
+    let programs = step.map { manifest.programs[$0] }
+    var entryAxes: [CacheSlot: Int] = [:]
+    for case .newEntry(let slot, let axis) in programs.flatMap(\.outputs).map(\.role) {
+      entryAxes[slot] = axis
+    }
+    rows = programs.flatMap(\.inputs).compactMap { port in
+      guard case .cache(let slot, let axis) = port.role, let entryAxis = entryAxes[slot] else {
+        return nil
+      }
+      return Row(slot: slot, axis: axis, entryAxis: entryAxis, port: port)
     }
     buckets = Set(manifest.steps.map(\.cache)).filter { $0 > 0 }.sorted()
+    servesAll =
+      backend.takesLongerTensors
+      && rows.allSatisfy { row in
+        row.axis < row.port.shape.count - 1 && row.port.shape[..<row.axis].allSatisfy { $0 == 1 }
+      }
   }
 
   func index(of slot: CacheSlot) -> Int? { rows.firstIndex { $0.slot == slot } }
@@ -59,12 +78,19 @@ final class KeyValueCache {
   /// Makes the tensors hold `length` slots, with `room` of them free at the end; both fit what is in use.
   /// `layouts`: what programs ask for; without them, what the device would ask for.
   func prepare(length: Int, room: Int = 0, layouts: [Layout]? = nil) throws(OrionError) {
-    if length == self.length, !isStained, end + room <= length {
-      guard let layouts,
-        !layouts.elementsEqual(storages, by: { $0 == $1.layout })
-      else { return }
+    guard !isStained, end + room <= length, fits(length, layouts) else {
+      return try rebuild(length, layouts)
     }
-    try rebuild(length, layouts)
+    self.length = length
+  }
+
+  private func fits(_ length: Int, _ layouts: [Layout]?) -> Bool {
+    guard servesAll ? !storages.isEmpty : length == self.length else { return false }
+    guard let layouts else { return true }
+    return layouts.indices.allSatisfy { index in
+      let (asked, found) = (layouts[index], storages[index].layout)
+      return asked == found || (servesAll && found.begins(as: asked, axis: rows[index].axis))
+    }
   }
 
   /// Gives tenants the new entries of some columns, in the order of `rows`.
@@ -109,11 +135,12 @@ final class KeyValueCache {
 
   /// Moves all slots together, in their order, into new tensors.
   private func rebuild(_ length: Int, _ layouts: [Layout]?) throws(OrionError) {
+    onRebuild()
     let runs = tenants.flatMap { tenant, slots in slots.runs.map { (tenant: tenant, run: $0) } }
       .sorted { $0.run.lowerBound < $1.run.lowerBound }
     var moved: [any TensorStorage] = []
     for (index, row) in rows.enumerated() {
-      let target = try backend.makeStorage(layouts?[index] ?? layout(row, length))
+      let target = try makeStorage(layouts?[index] ?? layout(row, length), row)
       moved.append(target)
       guard !runs.isEmpty else { continue }
       let source = storages[index]
@@ -151,7 +178,7 @@ final class KeyValueCache {
       try withAddresses(of: storages, in: &targets) { targets in
         copies.removeAll(keepingCapacity: true)
         for (index, row) in rows.enumerated() {
-          let old = PositionView(sources[index], entries[index].layout, axis: row.axis)
+          let old = PositionView(sources[index], entries[index].layout, axis: row.entryAxis)
           let new = PositionView(targets[index], storages[index].layout, axis: row.axis)
           var slot = end
           for keeping in keepings {
@@ -165,11 +192,29 @@ final class KeyValueCache {
     }
   }
 
+  private func makeStorage(_ asked: Layout, _ row: Row) throws(OrionError) -> any TensorStorage {
+    guard servesAll else { return try backend.makeStorage(asked) }
+    var shape = asked.shape
+    shape[row.axis] = max(capacity, shape[row.axis])
+    return try backend.makeLongStorage(
+      Layout(dtype: asked.dtype, shape: shape, rowBytes: asked.rowBytes))
+  }
+
   private func layout(_ row: Row, _ length: Int) -> Layout {
     var shape = row.port.shape
     shape[row.axis] = length
     let bytes = shape[shape.count - 1] * row.port.dtype.byteCount
     return Layout(
       dtype: row.port.dtype, shape: shape, rowBytes: backend.rowBytes(forRowOf: bytes))
+  }
+}
+
+extension Layout {
+  /// Whether memory of this layout begins as memory of the other one, which is not longer along `axis`.
+  func begins(as other: Layout, axis: Int) -> Bool {
+    dtype == other.dtype && rowBytes == other.rowBytes && shape.count == other.shape.count
+      && shape.indices.allSatisfy {
+        $0 == axis ? shape[$0] >= other.shape[$0] : shape[$0] == other.shape[$0]
+      }
   }
 }

@@ -7,8 +7,6 @@ final class ModelRunner {
   private let model: ModelParts
   let cache: KeyValueCache
   private var steps: [StepRunner?]
-  /// The step that ran last, which holds the cache's tensors.
-  private var bound: Int?
   private var head: HeadRunner?
   /// New tokens pass through slots of the cache.
   private let isPlaced: Bool
@@ -37,6 +35,9 @@ final class ModelRunner {
     cache = KeyValueCache(manifest, on: backend)
     steps = Array(repeating: nil, count: manifest.steps.count)
     isPlaced = manifest.steps.contains { $0.isPlaced }
+    cache.onRebuild = { [unowned self] in
+      for step in steps { step?.letGoOfCache() }
+    }
   }
 
   deinit { rows.deallocate() }
@@ -262,8 +263,6 @@ final class ModelRunner {
   }
 
   private func runner(_ index: Int) throws(OrionError) -> StepRunner {
-    if let bound, bound != index { steps[bound]?.letGoOfCache() }
-    bound = index
     if let step = steps[index] { return step }
     let step = try StepRunner(manifest.steps[index], of: model, cache: cache)
     steps[index] = step

@@ -55,6 +55,8 @@ struct PositionView {
   private let rows: Int
   /// Bytes of one position in a row.
   private let bytes: Int
+  /// Bytes of an element.
+  private let element: Int
 
   init(_ address: UnsafeMutableRawPointer, _ layout: Layout, axis: Int) {
     let last = layout.shape.count - 1
@@ -62,6 +64,7 @@ struct PositionView {
     rowBytes = layout.rowBytes
     outer = layout.shape[..<axis].reduce(1, *)
     length = layout.shape[axis]
+    element = layout.dtype.byteCount
     if axis == last {
       rows = 0
       bytes = layout.dtype.byteCount
@@ -90,12 +93,15 @@ struct PositionView {
     _ count: Int, from source: PositionView, at start: Int, to target: Int,
     _ body: (orion_row_copy) -> Void
   ) {
+    guard (rows == 0) == (source.rows == 0) else {
+      return turnedPieces(count, from: source, at: start, to: target, body)
+    }
     if rows == 0 {
       body(
         orion_row_copy(
           source: source.address + start * bytes, source_step: source.rowBytes,
           target: address + target * bytes, target_step: rowBytes, rows: outer,
-          bytes: count * bytes))
+          bytes: count * bytes, turned: 0))
       return
     }
     for block in 0..<outer {
@@ -104,8 +110,37 @@ struct PositionView {
       body(
         orion_row_copy(
           source: source.address + from * source.rowBytes, source_step: source.rowBytes,
-          target: address + to * rowBytes, target_step: rowBytes, rows: count * rows, bytes: bytes)
-      )
+          target: address + to * rowBytes, target_step: rowBytes, rows: count * rows, bytes: bytes,
+          turned: 0))
+    }
+  }
+
+  /// Positions are columns on one side and rows on the other.
+  private func turnedPieces(
+    _ count: Int, from source: PositionView, at start: Int, to target: Int,
+    _ body: (orion_row_copy) -> Void
+  ) {
+    let (side, first) = rows == 0 ? (source, start) : (self, target)
+    let elements = side.bytes / element
+    for block in 0..<side.outer {
+      for row in 0..<side.rows {
+        let place = ((block * side.length + first) * side.rows + row) * side.rowBytes
+        let channel = (block * side.rows + row) * elements
+        if rows == 0 {
+          body(
+            orion_row_copy(
+              source: source.address + place, source_step: side.rows * side.rowBytes,
+              target: address + channel * rowBytes + target * element, target_step: rowBytes,
+              rows: count, bytes: side.bytes, turned: element))
+        } else {
+          body(
+            orion_row_copy(
+              source: source.address + channel * source.rowBytes + start * element,
+              source_step: source.rowBytes, target: address + place,
+              target_step: side.rows * side.rowBytes, rows: elements, bytes: count * element,
+              turned: element))
+        }
+      }
     }
   }
 

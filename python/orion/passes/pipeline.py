@@ -11,6 +11,7 @@ from typing import Any
 
 from ..ir import Graph, VerifyError, verify
 from .attach_adapters import attach_adapters
+from .cache_rows import cache_rows
 from .check_emittable import check_emittable
 from .choose_precision import choose_precision
 from .decompose_attention import decompose_attention
@@ -32,6 +33,7 @@ Pass = Callable[[Graph, Mapping[str, Any]], None]
 
 PIPELINE: tuple[Pass, ...] = (
     attach_adapters,
+    cache_rows,
     place_new_keys,
     part_attention_gradients,
     decompose_attention,
