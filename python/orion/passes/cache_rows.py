@@ -20,7 +20,7 @@ COLUMNS, ROWS = " axis=3", " axis=2"
 
 
 def cache_rows(graph: Graph, profile: Mapping[str, Any]) -> None:
-    if not profile["preferences"]["caches_rows"]:
+    if not profile["preferences"].get("caches_rows"):
         return
     for node in graph.inputs:
         if str(node["role"]).split()[0] in ("key_cache", "value_cache"):
