@@ -77,6 +77,11 @@ bool orion_accelerate_matmul(const orion_matmul_args *args) {
   return true;
 }
 
+bool orion_accelerates(void) {
+  pthread_once(&looked_for, look_for);
+  return sgemm != NULL;
+}
+
 // ---- packed weights ----
 
 static void add_bias(const orion_linear_args *args, size_t first, size_t channels) {
@@ -101,6 +106,7 @@ bool orion_accelerate_linear(const orion_linear_args *args) {
   enum { GROUP = PANELS_MAX * PANEL };
   pthread_once(&looked_for, look_for);
   if (sgemm == NULL || args->rounding != ORION_ROUND_NONE || args->kind == ORION_PACKED_I8) return false;
+  if (args->x_in_panels || args->y_in_panels) return false;
   if (!is_large(args->outputs, args->columns, args->inner)) return false;
   const bool by_channel = args->y_column == 1 && args->y_row >= args->columns;
   const size_t y_step = by_channel ? args->y_row : args->y_column;

@@ -52,8 +52,12 @@ static void store_output(const orion_attention_job *job, orion_attention_rows *r
   for (size_t r = 0, run; r < rows->count; r += run) {
     const size_t row = rows->first + r, head = row / args->queries, column = row % args->queries;
     run = rows_of_head(job, rows, r);
-    product.y = args->output + rows->group * args->output_group + head * args->output_head +
-                column * args->output_column;
+    size_t place = column * args->output_column;
+    if (args->output_panel != 0) {
+      run = orion_min(run, PANEL - column % PANEL);
+      place = column / PANEL * args->output_panel + column % PANEL;
+    }
+    product.y = args->output + rows->group * args->output_group + head * args->output_head + place;
     for (size_t p = 0; p < part.panels; p++) {
       const orion_product_part panel = {.panel = part.panel + p, .panels = 1, .columns = run};
       orion_product_store(&product, panel, sums + (p * rows->count + r) * PANEL);

@@ -266,10 +266,12 @@ static void panel_task(void *context, size_t index) {
     return orion_attention_run_rows(job->rows, block.group, row, block.panels * PANEL);
   }
   weigh_all_values(&block);
-  float *output = args->output + block.group * args->output_group + block.head * args->output_head + block.query;
+  const size_t y_panel = args->output_panel == 0 ? PANEL : args->output_panel;
+  float *output = args->output + block.group * args->output_group + block.head * args->output_head +
+                  block.query / PANEL * y_panel;
   for (size_t p = 0; p < block.panels; p++) {
     job->kernels->panel_quotients(block.sums + p * PANEL, width, sums[p], args->value_features,
-                                  output + p * PANEL, args->output_feature);
+                                  output + p * y_panel, args->output_feature);
   }
 }
 

@@ -71,6 +71,7 @@ typedef struct {
   const float *x;
   float *y;
   size_t count, stride, columns;  // x[k * stride + c]; columns == 1 with stride 1 is a dense row
+  size_t y_stride;                // of columns
   const double *shift, *scale;    // one per column
   const float *gamma, *beta;      // one per k, or NULL
   bool half;                      // round to fp16, else to fp32

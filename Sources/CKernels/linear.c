@@ -161,6 +161,8 @@ static orion_product linear_product(const orion_linear_args *args) {
       .y_column = args->y_column,
       .rounding = args->rounding,
       .mac_limit = args->mac_limit,
+      .x_in_panels = args->x_in_panels,
+      .y_in_panels = args->y_in_panels,
   };
 }
 
@@ -180,7 +182,7 @@ static void run_batch(const orion_linear_args *args, size_t count) {
 
 static bool same_columns(const orion_linear_args *a, const orion_linear_args *b) {
   return a->x == b->x && a->x_row == b->x_row && a->x_column == b->x_column &&
-         a->columns == b->columns && a->inner == b->inner;
+         a->columns == b->columns && a->inner == b->inner && a->x_in_panels == b->x_in_panels;
 }
 
 // Products of many columns that begin the list; 0 when there are none.

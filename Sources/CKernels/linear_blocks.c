@@ -1,13 +1,12 @@
 // A product with packed weights and many columns that lie side by side. Columns are the panels here and
 // outputs what tiles broadcast, so that sums are kept where the results belong. Columns are packed once, by
-// all threads, a stretch of terms at a time; each task then takes some groups of outputs, widens a
-// block of their weights into its own cache, and runs all panels over it. It knows nothing of the
+// all threads, a stretch of terms at a time, unless they are in panels already; each task then takes a group of
+// outputs, widens a block of its weights into its own cache, and runs all panels over it. It knows nothing of the
 // arithmetic, which is the tile's; a sum's order is that of every other product.
 #include "product.h"
 
 enum {
   GROUP = PANELS_MAX * PANEL,
-  GROUPS_OF_TASK = 4,
   TERM_BLOCK = 384,           // terms of a tile
   STRETCH_VALUES = 1 << 20,   // of packed columns
 };
@@ -16,14 +15,15 @@ typedef struct {
   const orion_kernels *kernels;
   const orion_product *products;
   size_t count;
-  float *columns;       // panels of [terms][16]
-  size_t first, terms;  // the stretch
-  size_t groups;        // of a task
+  const float *columns;  // panels of [terms][16]
+  float *packed;         // the same, unless they are in panels already
+  size_t first, terms;   // the stretch
 } block_job;
 
 bool orion_linear_fits_blocks(const orion_product *product) {
   return product->kind < WEIGHTS_PANELS_F32 && product->terms > 0 && product->columns >= GROUP &&
-         product->columns % PANEL == 0 && product->x_column == 1 && product->y_column == 1;
+         product->columns % PANEL == 0 && (product->x_in_panels || product->x_column == 1) &&
+         (product->y_in_panels || product->y_column == 1);
 }
 
 // ---- columns ----
@@ -34,7 +34,7 @@ static void pack_task(void *context, size_t index) {
   const size_t column = index * GROUP;
   job->kernels->pack(product->x + job->first * product->x_term + column, 1, product->x_term,
                      orion_min(GROUP, product->columns - column), job->terms,
-                     job->columns + column * job->terms, PANEL * job->terms);
+                     job->packed + column * job->terms, PANEL * job->terms);
 }
 
 // ---- groups of outputs ----
@@ -61,6 +61,8 @@ typedef struct {
 static void run_group(const block_job *job, const orion_product *product, const group_block *block) {
   const size_t panels = product->columns / PANEL, step = job->terms * PANEL;
   const bool last = job->first + block->first + block->terms == product->terms;
+  const size_t y_panel = product->y_in_panels ? product->channels * PANEL : PANEL;
+  const size_t y_channel = product->y_in_panels ? PANEL : product->y_channel;
   orion_tile tile = {
       .terms = block->terms,
       .panel_step = step,
@@ -68,8 +70,8 @@ static void run_group(const block_job *job, const orion_product *product, const 
       .type = TILE_F32,
       .x_term = block->width,
       .x_column = 1,
-      .sums_panel = PANEL,
-      .sums_column = product->y_channel,
+      .sums_panel = y_panel,
+      .sums_column = y_channel,
       .fresh = job->first + block->first == 0,
       .rounding = last ? product->rounding : ORION_ROUND_NONE,
       .mac_limit = product->mac_limit,
@@ -85,7 +87,7 @@ static void run_group(const block_job *job, const orion_product *product, const 
       tile.x = block->weights + start;
       tile.scales = last && product->scales != NULL ? product->scales + output : NULL;
       tile.bias = last && product->bias != NULL ? product->bias + output : NULL;
-      tile.sums = product->y + output * product->y_channel + p * PANEL;
+      tile.sums = product->y + output * y_channel + p * y_panel;
       job->kernels->tile(&tile);
     }
   }
@@ -98,8 +100,12 @@ static void add_block(const block_job *job, const orion_product *product, size_t
   const size_t width = orion_group_width(product->channels, channel / PANEL), values = width * terms;
   const size_t place = channel * product->terms + (job->first + first) * width;
   const char *weights = (const char *)product->weights + place * bytes[product->kind];
-  float *wide = orion_scratch(SCRATCH_COLUMNS, values * sizeof(float));
-  job->kernels->widen_panels(weights, types[product->kind], 1, PANEL, values / PANEL, wide);
+  const float *wide = (const float *)weights;
+  if (types[product->kind] != TILE_F32) {
+    float *target = orion_scratch(SCRATCH_COLUMNS, values * sizeof(float));
+    job->kernels->widen_panels(weights, types[product->kind], 1, PANEL, values / PANEL, target);
+    wide = target;
+  }
   const group_block block = {
       .channel = channel,
       .channels = orion_min(width, product->channels - channel),
@@ -113,57 +119,42 @@ static void add_block(const block_job *job, const orion_product *product, size_t
   run_group(job, product, &block);
 }
 
+static size_t count_groups(const orion_product *product) { return orion_ceil_div(product->channels, GROUP); }
+
 static void block_task(void *context, size_t index) {
   const block_job *job = context;
   const orion_product *product = job->products;
-  for (size_t tasks; index >= (tasks = orion_ceil_div(product->channels, job->groups * GROUP));) {
-    index -= tasks;
-    product++;
-  }
-  const size_t start = index * job->groups * GROUP;
-  const size_t end = orion_min(start + job->groups * GROUP, product->channels);
-  for (size_t channel = start; channel < end; channel += GROUP) {
-    for (size_t k = 0; k < job->terms; k += TERM_BLOCK) {
-      add_block(job, product, channel, k, orion_min(TERM_BLOCK, job->terms - k));
-    }
+  for (size_t tasks; index >= (tasks = count_groups(product)); product++) index -= tasks;
+  for (size_t k = 0; k < job->terms; k += TERM_BLOCK) {
+    add_block(job, product, index * GROUP, k, orion_min(TERM_BLOCK, job->terms - k));
   }
 }
 
-static size_t count_tasks(const block_job *job, size_t groups) {
-  size_t tasks = 0;
-  for (size_t i = 0; i < job->count; i++) {
-    tasks += orion_ceil_div(job->products[i].channels, groups * GROUP);
-  }
-  return tasks;
-}
-
-// With which all threads end at the same time, and of those the most.
-static size_t find_groups(const block_job *job) {
-  const size_t threads = (size_t)orion_pool_threads();
-  size_t best = 1;
-  for (size_t groups = 1; groups <= GROUPS_OF_TASK; groups++) {
-    const size_t longest = orion_ceil_div(count_tasks(job, groups), threads) * groups;
-    if (longest <= orion_ceil_div(count_tasks(job, best), threads) * best) best = groups;
-  }
-  return best;
+// Terms that are packed at a time.
+static size_t find_stretch(size_t terms, size_t columns) {
+  const size_t fitting = STRETCH_VALUES / columns / TERM_BLOCK * TERM_BLOCK;
+  return orion_min(orion_max(fitting, TERM_BLOCK), terms);
 }
 
 void orion_linear_blocks(const orion_product *products, size_t count) {
   const size_t terms = products->terms, columns = products->columns;
-  const size_t fitting = STRETCH_VALUES / columns / TERM_BLOCK * TERM_BLOCK;
-  const size_t stretch = orion_min(orion_max(fitting, TERM_BLOCK), terms);
+  const bool ready = products->x_in_panels;
+  const size_t stretch = ready ? terms : find_stretch(terms, columns);
   block_job job = {
       .kernels = orion_kernels_current(),
       .products = products,
       .count = count,
-      .columns = orion_scratch(SCRATCH_PACKED, columns * stretch * sizeof(float)),
+      .packed = ready ? NULL : orion_scratch(SCRATCH_PACKED, columns * stretch * sizeof(float)),
   };
-  job.groups = find_groups(&job);
-  size_t channels = 0;
-  for (size_t i = 0; i < count; i++) channels += products[i].channels;
+  job.columns = ready ? products->x : job.packed;
+  size_t channels = 0, tasks = 0;
+  for (size_t i = 0; i < count; i++) {
+    channels += products[i].channels;
+    tasks += count_groups(&products[i]);
+  }
   for (; job.first < terms; job.first += job.terms) {
     job.terms = orion_min(stretch, terms - job.first);
-    orion_run_tasks(orion_ceil_div(columns, GROUP), columns * job.terms / 4, pack_task, &job);
-    orion_run_tasks(count_tasks(&job, job.groups), channels * job.terms * columns / 32, block_task, &job);
+    if (!ready) orion_run_tasks(orion_ceil_div(columns, GROUP), columns * job.terms / 4, pack_task, &job);
+    orion_run_tasks(tasks, channels * job.terms * columns / 32, block_task, &job);
   }
 }

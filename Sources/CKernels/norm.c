@@ -11,6 +11,7 @@ typedef struct {
   double epsilon;
   bool centred;  // layer norm subtracts the mean
   bool half;
+  bool in_panels;
 } norm_job;
 
 static void norm_part(const void *context, const orion_rows_part *part) {
@@ -26,11 +27,12 @@ static void norm_part(const void *context, const orion_rows_part *part) {
   for (size_t c = 0; c < part->columns; c++) {
     deviation[c] = sqrt(deviation[c] / count + job->epsilon);
   }
-  const orion_row_map map = {
+  orion_row_map map = {
       .x = x,
       .y = job->y + part->first,
       .count = part->count,
       .stride = part->stride,
+      .y_stride = part->stride,
       .columns = part->columns,
       .shift = mean,
       .scale = deviation,
@@ -38,20 +40,29 @@ static void norm_part(const void *context, const orion_rows_part *part) {
       .beta = job->beta,
       .half = job->half,
   };
-  job->kernels->affine(&map);
+  if (!job->in_panels) return job->kernels->affine(&map);
+  map.y_stride = map.columns = PANEL;
+  float *y = job->y + part->first - part->column;
+  for (size_t c = 0; c < part->columns; c += PANEL) {
+    map.x = x + c;
+    map.y = y + (part->column + c) * part->count;
+    map.shift = mean + c;
+    map.scale = deviation + c;
+    job->kernels->affine(&map);
+  }
 }
 
 void orion_layer_norm(const float *x, float *y, const float *gamma, const float *beta,
                       float epsilon, size_t outer, size_t count, size_t inner,
-                      orion_rounding rounding) {
-  const norm_job job = {orion_kernels_current(),     x, y, gamma, beta, (double)epsilon, true,
-                        rounding != ORION_ROUND_NONE};
+                      orion_rounding rounding, bool y_in_panels) {
+  const norm_job job = {orion_kernels_current(), x, y, gamma, beta, (double)epsilon, true,
+                        rounding != ORION_ROUND_NONE, y_in_panels};
   orion_rows_run(outer, count, inner, 24, norm_part, &job);
 }
 
 void orion_rms_norm(const float *x, float *y, const float *gamma, float epsilon, size_t outer,
-                    size_t count, size_t inner, orion_rounding rounding) {
-  const norm_job job = {orion_kernels_current(),     x, y, gamma, NULL, (double)epsilon, false,
-                        rounding != ORION_ROUND_NONE};
+                    size_t count, size_t inner, orion_rounding rounding, bool y_in_panels) {
+  const norm_job job = {orion_kernels_current(), x, y, gamma, NULL, (double)epsilon, false,
+                        rounding != ORION_ROUND_NONE, y_in_panels};
   orion_rows_run(outer, count, inner, 20, norm_part, &job);
 }

@@ -28,6 +28,8 @@ typedef struct {
   size_t y_channel, y_column;
   orion_rounding rounding;
   float mac_limit;
+  // Columns are in panels of 16; orion_linear_blocks alone knows such.
+  bool x_in_panels, y_in_panels;
 } orion_product;
 
 // A rectangle of the product: panels of channels by columns.

@@ -164,7 +164,7 @@ static void affine_columns(const orion_row_map *map) {
   }
   for (size_t k = 0; k < map->count; k++) {
     const float *source = map->x + k * map->stride;
-    float *target = map->y + k * map->stride;
+    float *target = map->y + k * map->y_stride;
     const double4 gamma = all4(map->gamma == NULL ? 1 : (double)map->gamma[k]);
     const double4 beta = all4(map->beta == NULL ? -0.0 : (double)map->beta[k]);
     for (size_t c = 0; c < map->columns; c += 8) {
@@ -213,7 +213,7 @@ static void exponentials_columns(const orion_row_map *map) {
       const double8 x = widen(load_part8(map->x + k * map->stride + c, rest));
       const double4 low = exp4(x.low - shift.low) / scale.low;
       const double4 high = exp4(x.high - shift.high) / scale.high;
-      store_part8(map->y + k * map->stride + c, join_rounded8(low, high, map->half), rest);
+      store_part8(map->y + k * map->y_stride + c, join_rounded8(low, high, map->half), rest);
     }
   }
 }

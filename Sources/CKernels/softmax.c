@@ -26,6 +26,7 @@ static void softmax_half_part(const void *context, const orion_rows_part *part) 
       .y = job->y + part->first,
       .count = part->count,
       .stride = part->stride,
+      .y_stride = part->stride,
       .columns = part->columns,
       .shift = highest,
       .scale = sum,

@@ -21,6 +21,7 @@ private struct Attention {
   let query: [Float]  // [group][head][feature][query]
   var whole: Segment
   var positionsFirst = false
+  var outputInPanels = false
   let scale: Float = 0.3
 
   init(
@@ -98,9 +99,14 @@ private struct Attention {
         query_feature: queries, query_column: 1, scale: scale, segment_count: parts.count,
         segments: (s[0], s[1], s[2], s[3]), output: output.baseAddress,
         output_group: heads * valueFeatures * queries, output_head: valueFeatures * queries,
-        output_feature: queries, output_column: 1)
+        output_feature: queries, output_column: 1, output_panel: 0)
+      if outputInPanels {
+        (args.output_group, args.output_head) = (heads * valueFeatures * 16, valueFeatures * 16)
+        (args.output_feature, args.output_panel) = (16, count / queries * 16)
+      }
       orion_attention(&args)
     }
+    if outputInPanels { return rows(of: output, rows: count / queries, columns: queries) }
     return output
   }
 
@@ -281,6 +287,12 @@ extension Kernels {
           withThreads { _ in results.append(attention.run([attention.whole])) }
         }
         withEachTable { _ in results.append(attention.run([attention.whole])) }
+        if queries % 16 == 0 {
+          for positionsFirst in [false, true] {
+            (attention.positionsFirst, attention.outputInPanels) = (positionsFirst, true)
+            results.append(attention.run([attention.whole]))
+          }
+        }
         #expect(results.allSatisfy { firstDifference($0, results[0]) == nil }, "\(queries)")
       }
     }

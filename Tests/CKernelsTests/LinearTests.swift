@@ -11,6 +11,7 @@ private struct Linear {
   let bias: [Float]?
   var rounding = ORION_ROUND_NONE
   var macLimit: Float = 0
+  var xInPanels = false, yInPanels = false
   // x[k * xRow + s * xColumn], y[o * yRow + s * yColumn].
   var xRow: Int, xColumn: Int, yRow: Int, yColumn: Int
 
@@ -48,6 +49,7 @@ private struct Linear {
         for s in 0..<columns { stored[k * xRow + s * xColumn] = x[k * columns + s] }
       }
     }
+    if xInPanels { stored = panels(of: x, rows: inner, columns: columns) }
     var y = [Float](
       repeating: .nan, count: (outputs - 1) * yRow + (columns - 1) * yColumn + 1)
     withOptional(bias) { bias in
@@ -56,11 +58,13 @@ private struct Linear {
           var args = orion_linear_args(
             kind: kind, weights: packed, outputs: outputs, inner: inner, columns: columns,
             bias: bias, x: x.baseAddress, x_row: xRow, x_column: xColumn, y: y.baseAddress,
-            y_row: yRow, y_column: yColumn, rounding: rounding, mac_limit: macLimit)
+            y_row: yRow, y_column: yColumn, rounding: rounding, mac_limit: macLimit,
+            x_in_panels: xInPanels, y_in_panels: yInPanels)
           orion_linear(&args)
         }
       }
     }
+    if yInPanels { return rows(of: y, rows: outputs, columns: columns) }
     return (0..<outputs).flatMap { o in (0..<columns).map { y[o * yRow + $0 * yColumn] } }
   }
 
@@ -127,6 +131,24 @@ extension Kernels {
           one = linear.only(column, like: one)
           let expected = (0..<outputs).map { all[$0 * columns + column] }
           #expect(firstDifference(one.run(), expected) == nil, "column \(column)")
+        }
+      }
+    }
+
+    @Test func panelsHoldTheSame() {
+      var random = Random(9)
+      for ((outputs, inner, columns), kind) in [(77, 900, 64), (130, 33, 176)].flatMap({
+        [($0, ORION_PACKED_F32), ($0, ORION_PACKED_F16)]
+      }) {
+        var linear = Linear(outputs, inner, columns, bias: true, random: &random)
+        linear.kind = kind
+        linear.rounding = outputs == 77 ? ORION_ROUND_F16 : ORION_ROUND_NONE
+        let expected = linear.expected()
+        withEachTable { table in
+          for (x, y) in [(false, true), (true, false), (true, true)] {
+            (linear.xInPanels, linear.yInPanels) = (x, y)
+            #expect(firstDifference(linear.run(), expected) == nil, "\(table) \(x) \(y)")
+          }
         }
       }
     }

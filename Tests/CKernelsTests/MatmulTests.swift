@@ -150,7 +150,7 @@ extension Kernels {
             kind: ORION_PACKED_F32, weights: packed, outputs: outputs, inner: inner,
             columns: columns, bias: nil, x: x.baseAddress, x_row: columns, x_column: 1,
             y: y.baseAddress, y_row: columns, y_column: 1, rounding: ORION_ROUND_NONE,
-            mac_limit: 0)
+            mac_limit: 0, x_in_panels: false, y_in_panels: false)
           orion_linear(&args)
         }
       }

@@ -6,16 +6,17 @@ private struct Norm {
   var gamma: [Float]?, beta: [Float]?
   let epsilon: Float = 1e-5
 
-  func run(_ x: [Float], _ outer: Int, _ count: Int, _ inner: Int, _ rounding: orion_rounding)
-    -> [Float]
-  {
+  func run(
+    _ x: [Float], _ outer: Int, _ count: Int, _ inner: Int, _ rounding: orion_rounding,
+    inPanels: Bool = false
+  ) -> [Float] {
     var y = [Float](repeating: .nan, count: x.count)
     withOptional(gamma) { gamma in
       withOptional(beta) { beta in
         if centred {
-          orion_layer_norm(x, &y, gamma, beta, epsilon, outer, count, inner, rounding)
+          orion_layer_norm(x, &y, gamma, beta, epsilon, outer, count, inner, rounding, inPanels)
         } else {
-          orion_rms_norm(x, &y, gamma, epsilon, outer, count, inner, rounding)
+          orion_rms_norm(x, &y, gamma, epsilon, outer, count, inner, rounding, inPanels)
         }
       }
     }
@@ -54,6 +55,22 @@ extension Kernels {
             let worst = zip(full, exact).map { abs(Double($0) - $1) / max(abs($1), 1e-4) }.max()!
             #expect(worst < 0x1p-24 * 1.01, "\(name)")
           }
+        }
+      }
+    }
+
+    @Test(arguments: [true, false]) func panelsHoldTheSame(centred: Bool) {
+      var random = Random(63)
+      let (outer, count, inner) = (2, 30, 144)
+      let norm = Norm(centred: centred, gamma: random.floats(count), beta: random.floats(count))
+      let x = random.floats(outer * count * inner)
+      withEachTable { table in
+        let plain = norm.run(x, outer, count, inner, ORION_ROUND_NONE)
+        let y = norm.run(x, outer, count, inner, ORION_ROUND_NONE, inPanels: true)
+        for o in 0..<outer {
+          let part = o * count * inner..<(o + 1) * count * inner
+          let found = rows(of: Array(y[part]), rows: count, columns: inner)
+          #expect(firstDifference(found, Array(plain[part])) == nil, "\(table) \(o)")
         }
       }
     }

@@ -45,6 +45,22 @@ func firstDifference(_ a: [Float], _ b: [Float]) -> Int? {
   return a.indices.first { a[$0].bitPattern != b[$0].bitPattern && !(a[$0].isNaN && b[$0].isNaN) }
 }
 
+/// A matrix in panels of 16 columns, [columns / 16][rows][16], and back.
+func panels(of matrix: [Float], rows: Int, columns: Int) -> [Float] {
+  var result = matrix
+  for (index, place) in panelPlaces(rows, columns).enumerated() { result[place] = matrix[index] }
+  return result
+}
+func rows(of panels: [Float], rows: Int, columns: Int) -> [Float] {
+  panelPlaces(rows, columns).map { panels[$0] }
+}
+private func panelPlaces(_ rows: Int, _ columns: Int) -> [Int] {
+  (0..<rows * columns).map { index in
+    let (row, column) = (index / columns, index % columns)
+    return (column / 16 * rows + row) * 16 + column % 16
+  }
+}
+
 /// Every value of fp16, as floats.
 let allHalves: [Float] = (0...UInt16.max).map { Float(Float16(bitPattern: $0)) }
 

@@ -76,6 +76,7 @@ static void record_map(const char *name, row_map_loop loop, bool weighted, recor
         .y = guarded(values * sizeof(float)),
         .count = count,
         .stride = layouts[layout].stride,
+        .y_stride = layouts[layout].stride,
         .columns = columns,
         .shift = shift,
         .scale = scale,

@@ -70,6 +70,11 @@ void case_linear(const orion_kernels *kernels, recorder *out) {
     both[1].y = guarded(o * s * sizeof(float));
     orion_linears(both, 2);
     record(out, FLOATS, both[1].y, o * s, "%zux%zu once more", o, k);
+    if (s >= 64 && s % PANEL == 0) {
+      both[0].x_in_panels = both[0].y_in_panels = true;
+      orion_linear(both);
+      record(out, FLOATS, args.y, o * s, "%zux%zu in panels", o, k);
+    }
     release_memory();
   }
 }
@@ -158,6 +163,14 @@ static void record_attention(size_t queries, size_t earlier, bool masked, record
   orion_attention(&args);
   record(out, FLOATS, args.output, GROUPS * rows * VALUES, "%zu queries, %zu earlier, masked %d", queries,
          earlier, masked);
+  if (side) {
+    args.output_group = HEADS * VALUES * PANEL;
+    args.output_head = VALUES * PANEL;
+    args.output_feature = PANEL;
+    args.output_panel = GROUPS * HEADS * VALUES * PANEL;
+    orion_attention(&args);
+    record(out, FLOATS, args.output, GROUPS * rows * VALUES, "%zu queries in panels, %zu earlier", queries, earlier);
+  }
   release_memory();
 }
 

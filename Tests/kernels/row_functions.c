@@ -79,11 +79,15 @@ void case_norms(const orion_kernels *kernels, recorder *out) {
     const float *x = guarded_floats(i / 2 % 2 ? WILD : WIDE, count_of(shape), i);
     const float *gamma = guarded_floats(TAME, shape[1], i + 1), *beta = guarded_floats(TAME, shape[1], i + 2);
     float *y = guarded(count_of(shape) * sizeof(float));
-    orion_layer_norm(x, y, gamma, i % 4 < 2 ? beta : NULL, 1e-5f, shape[0], shape[1], shape[2], rounding);
+    orion_layer_norm(x, y, gamma, i % 4 < 2 ? beta : NULL, 1e-5f, shape[0], shape[1], shape[2], rounding, false);
     record(out, FLOATS, y, count_of(shape), "layer norm, shape %zu, case %zu", i / 4, i % 4);
-    orion_rms_norm(x, y, gamma, 1e-6f, shape[0], shape[1], shape[2], rounding);
+    orion_rms_norm(x, y, gamma, 1e-6f, shape[0], shape[1], shape[2], rounding, false);
     record(out, FLOATS, y, count_of(shape), "RMS norm, shape %zu, case %zu", i / 4, i % 4);
   }
+  enum { OUTER = 2, COUNT = 30, INNER = 80, VALUES = OUTER * COUNT * INNER };
+  float *y = guarded(VALUES * sizeof(float));
+  orion_layer_norm(guarded_floats(WIDE, VALUES, 1), y, NULL, NULL, 1e-5f, OUTER, COUNT, INNER, ORION_ROUND_NONE, true);
+  record(out, FLOATS, y, VALUES, "layer norm in panels");
 }
 
 void case_norm_gradients(const orion_kernels *kernels, recorder *out) {

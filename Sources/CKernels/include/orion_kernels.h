@@ -93,6 +93,9 @@ typedef struct {
   size_t y_row, y_column;
   orion_rounding rounding;
   float mac_limit;       // for ORION_ROUND_F16_MAC
+  // x or y is in panels of 16 columns, [S / 16][K][16] or [S / 16][O][16], which spares the next product packing
+  // them; S is then a multiple of 16 and at least 64, and the other one's columns lie side by side.
+  bool x_in_panels, y_in_panels;
 } orion_linear_args;
 
 // y[o][s] = bias[o] + sum over k of w[o][k] x[k][s]. Uses the pool. Of ORION_PACKED_I8 weights the
@@ -101,6 +104,8 @@ typedef struct {
 void orion_linear(const orion_linear_args *args);
 // The same for several products, none of which reads what another writes, waking the pool once.
 void orion_linears(const orion_linear_args *args, size_t count);
+// Whether large products go to another library (ORION_ACCELERATE), which takes no panels.
+bool orion_accelerates(void);
 
 // ---- products of run-time operands (matmul.c) -----------------------------------------------
 
@@ -201,13 +206,14 @@ float orion_highest(const float *x, size_t count);
 // Subtracts the maximum first.
 void orion_softmax(const float *x, float *y, size_t outer, size_t count, size_t inner,
                    orion_rounding rounding);
-// gamma and beta have `count` values or are NULL.
+// gamma and beta have `count` values or are NULL. `y_in_panels`: y is [inner / 16][count][16] for each outer index,
+// inner a multiple of 16.
 void orion_layer_norm(const float *x, float *y, const float *gamma, const float *beta,
                       float epsilon, size_t outer, size_t count, size_t inner,
-                      orion_rounding rounding);
+                      orion_rounding rounding, bool y_in_panels);
 // x / sqrt(mean(x^2) + epsilon) * gamma.
 void orion_rms_norm(const float *x, float *y, const float *gamma, float epsilon, size_t outer,
-                    size_t count, size_t inner, orion_rounding rounding);
+                    size_t count, size_t inner, orion_rounding rounding, bool y_in_panels);
 
 // ---- attention (attention.c) ------------------------------------------------------------------
 
@@ -235,6 +241,8 @@ typedef struct {
   orion_segment segments[4];
   float *output;         // as query, with value features
   size_t output_group, output_head, output_feature, output_column;
+  // Or 0; else queries are a multiple of 16, side by side in panels of 16 that are this far apart.
+  size_t output_panel;
 } orion_attention_args;
 
 // softmax(scale q k + mask) v, fp32. Positions whose probability is exactly 0 change nothing: the

@@ -55,8 +55,10 @@ struct Plan: Sendable {
         hidesNaN: type.dtype.isFloat && arithmetic.hidesNaN,
         isReturned: outputs.contains { $0.view.buffer == index })
     }
-    let chains = ChainFusion(lowering.steps, results: Set(outputs.map(\.view.buffer)))
-    steps = LinearGroupStep.grouped(chains.fused())
+    let wanted = Set(outputs.map(\.view.buffer))
+    let chains = ChainFusion(lowering.steps, results: wanted)
+    let layout = PanelLayout(chains.fused(), buffers: lowering.buffers, results: wanted)
+    steps = LinearGroupStep.grouped(layout.steps)
     buffers = lowering.buffers
     requests = lowering.requests
     (slots, arenaBytes) = Liveness.slots(

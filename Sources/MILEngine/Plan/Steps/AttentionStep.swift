@@ -37,7 +37,9 @@ struct AttentionStep: Step {
   let scale: Float
   let segments: [Segment]
   let output: Place
-  let outputWalk: Walk
+  var outputWalk: Walk
+  /// Elements between panels of 16 queries where the output is in panels; 0 where it is not.
+  var outputPanel = 0
 
   var reads: [Int] {
     [query.buffer]
@@ -79,6 +81,7 @@ struct AttentionStep: Step {
     arguments.output_head = outputWalk.head
     arguments.output_feature = outputWalk.feature
     arguments.output_column = outputWalk.column
+    arguments.output_panel = outputPanel
     orion_attention(&arguments)
   }
 }

@@ -21,6 +21,12 @@ struct ChainStep: Step {
   let writes: [Int]
   /// Instructions in the pass, for tests.
   var length: Int { instructions.count }
+  /// Values of the same place make each result, wherever that is in memory.
+  var isFlat: Bool {
+    let limit = Int(ORION_CHAIN_AXES)
+    return axes.shape.count == 1
+      && expression.operands.indices.allSatisfy { strides[$0 * limit] == 1 }
+  }
   var label: String {
     let counts = "\(expression.operands.count) operands, \(results.count) results"
     return "chain of \(length), \(counts), \(axes.shape)"

@@ -38,6 +38,9 @@ struct LinearStep: Step {
   let yRow: Int
   let yColumn: Int
   let rounding: ProductRounding
+  /// Columns lie in panels of 16.
+  var xInPanels = false
+  var yInPanels = false
 
   var reads: [Int] { [weights.buffer, x.buffer] + (bias.map { [$0.buffer] } ?? []) }
   var writes: [Int] { [y.buffer] }
@@ -56,7 +59,8 @@ struct LinearStep: Step {
       columns: columns, bias: bias.map { UnsafePointer(frame.floats($0)) },
       x: frame.floats(x), x_row: xRow, x_column: xColumn,
       y: frame.floats(y), y_row: yRow, y_column: yColumn,
-      rounding: rounding.rounding, mac_limit: rounding.limit)
+      rounding: rounding.rounding, mac_limit: rounding.limit,
+      x_in_panels: xInPanels, y_in_panels: yInPanels)
   }
 }
 

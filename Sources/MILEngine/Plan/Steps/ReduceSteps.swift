@@ -107,6 +107,8 @@ struct NormStep: Step {
   let epsilon: Float
   let shape: FoldShape
   let rounding: orion_rounding
+  /// Columns of y lie in panels of 16.
+  var yInPanels = false
   var reads: [Int] { [x.buffer] + [gamma, beta].compactMap { $0?.buffer } }
   var writes: [Int] { [y.buffer] }
   var label: String { "norm \(shape.text)" }
@@ -117,11 +119,11 @@ struct NormStep: Step {
     case .layer:
       orion_layer_norm(
         frame.floats(x), frame.floats(y), gamma, beta.map { UnsafePointer(frame.floats($0)) },
-        epsilon, shape.outer, shape.count, shape.inner, rounding)
+        epsilon, shape.outer, shape.count, shape.inner, rounding, yInPanels)
     case .rootMeanSquare:
       orion_rms_norm(
         frame.floats(x), frame.floats(y), gamma, epsilon, shape.outer, shape.count, shape.inner,
-        rounding)
+        rounding, yInPanels)
     }
   }
 }
