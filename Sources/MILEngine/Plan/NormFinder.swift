@@ -55,7 +55,7 @@ extension PatternFinder {
   /// A norm of y - mean(y) as the layer norm of y.
   private func centred(_ norm: NormPattern) -> NormPattern {
     // The difference is for the square and the product alone.
-    guard lowering.useCount(norm.x) == 2, let sub = producers[norm.x],
+    guard lowering.useCount(norm.x) == 2, !kept.contains(norm.x), let sub = producers[norm.x],
       function.nodes[sub].op == "sub", let y = lowering.operand(function.nodes[sub], "x"),
       lowering.type(y) == lowering.type(norm.x),
       let (mean, meanNode) = maker(lowering.operand(function.nodes[sub], "y"), ["reduce_mean"]),

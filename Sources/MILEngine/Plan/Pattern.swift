@@ -78,6 +78,8 @@ struct NormGradientPattern: Sendable {
   var added: ValueID?
   var xGradient: ValueID
   let gammaGradient: ValueID?
+
+  var operands: [ValueID] { [x, gradient] + [gamma, added].compactMap { $0 } }
 }
 
 /// A convolution whose channels get a constant added.
@@ -94,6 +96,8 @@ struct PatternFinder {
   private var usersOf: [ValueID: [Int]] = [:]
   /// Nodes of patterns that are one step for certain: they need what the step reads and no more.
   private var absorbed: Set<Int> = []
+  /// What those steps read, which is to be made.
+  private(set) var kept: Set<ValueID> = []
   private var normGradients: [Int: NormGradientPattern] = [:]
   var function: CheckedFunction { lowering.function }
 
@@ -110,7 +114,9 @@ struct PatternFinder {
       }
       found[index] = pattern
       taken.formUnion(pattern.inside)
-      if case .normGradient = pattern { finder = finder.absorbing(pattern.inside + [index]) }
+      if case .normGradient(let gradient) = pattern {
+        finder = finder.absorbing(pattern.inside + [index], reading: gradient.operands)
+      }
     }
     return found
   }
@@ -125,10 +131,11 @@ struct PatternFinder {
     }
   }
 
-  /// The same, where these nodes are no users any more.
-  func absorbing(_ nodes: [Int]) -> PatternFinder {
+  /// The same, where these nodes are no users any more, but somebody reads these values.
+  func absorbing(_ nodes: [Int], reading values: [ValueID] = []) -> PatternFinder {
     var result = self
     result.absorbed.formUnion(nodes)
+    result.kept.formUnion(values)
     return result
   }
 
@@ -175,7 +182,8 @@ struct PatternFinder {
   }
 
   private func isForOne(_ value: ValueID) -> Bool {
-    lowering.useCount(value) - users(value).filter(absorbed.contains).count == 1
+    !kept.contains(value)
+      && lowering.useCount(value) - users(value).filter(absorbed.contains).count == 1
   }
 
   /// The nodes that take a value, in order.
