@@ -8,9 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    import openai
+    from serving import Serving
+
+    from orion.generate import Model
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("ORION_TEST_DATA") or ROOT.parent / "shared" / "data")
@@ -56,6 +62,34 @@ def cases(stories: Path) -> list[dict[str, Any]]:
     """Prompts with the continuation that llama2.c gives."""
     found: list[dict[str, Any]] = json.loads((stories / "expected.json").read_text())["cases"]
     return found
+
+
+@pytest.fixture(scope="module")
+def model(stories: Path) -> "Iterator[Model]":
+    """That one on `cpu`, ready to generate."""
+    import orion as package
+
+    with package.load(stories, "cpu") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def plain() -> dict[str, str]:
+    """What the model says to a module's prompts before it is served; without any, nothing."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def serving(model: "Model", plain: dict[str, str]) -> "Iterator[Serving]":
+    from serving import Serving
+
+    with Serving(model) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(serving: "Serving") -> "openai.OpenAI":
+    return serving.client()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -66,6 +66,16 @@ class Serving:
     def is_idle(self) -> bool:
         names = ("requests_running", "requests_waiting", "slots_used")
         return not any(self.count(name) for name in names)
+
+
+def greedy_texts(model: Model, prompts: Iterable[str], count: int) -> dict[str, str]:
+    """What `generate` makes of each prompt; the session is empty again."""
+    found = {}
+    for prompt in prompts:
+        pieces = list(model.stream(prompt, count))
+        found[prompt] = "".join(piece.text for piece in pieces[1:])
+    model.session.reset()
+    return found
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30) -> None:

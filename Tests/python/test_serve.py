@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import httpx
 import openai
 import pytest
 from models import copy_of
-from serving import NAME, Serving, wait_for
+from serving import NAME, Serving, greedy_texts, wait_for
 from test_chat import write_tokenizer
 
 import orion as package
@@ -21,30 +20,9 @@ GREEDY: dict[str, Any] = {"model": NAME, "temperature": 0}
 
 
 @pytest.fixture(scope="module")
-def model(stories: Path) -> Iterator[Model]:
-    with package.load(stories, "cpu") as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def plain(model: Model) -> dict[str, str]:
     """The greedy continuation of each prompt by 40 tokens."""
-    found = {}
-    for prompt in PROMPTS:
-        pieces = list(model.stream(prompt, 40))
-        found[prompt] = "".join(piece.text for piece in pieces[1:])
-    return found
-
-
-@pytest.fixture(scope="module")
-def serving(model: Model, plain: dict[str, str]) -> Iterator[Serving]:
-    with Serving(model) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(serving: Serving) -> openai.OpenAI:
-    return serving.client()
+    return greedy_texts(model, PROMPTS, 40)
 
 
 def test_completions_equal_generated_texts(client: openai.OpenAI, plain: dict[str, str]) -> None:

@@ -1,16 +1,13 @@
 """Several texts for one request, and scores of their tokens."""
 
 import math
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openai
 import pytest
-from serving import NAME, Serving, wait_for
+from serving import NAME, Serving, greedy_texts, wait_for
 
-import orion as package
 from orion.generate import Model
 
 PROMPTS = ["Once upon a time", "One day", "é😀"]
@@ -20,29 +17,8 @@ TALK: Any = [{"role": "user", "content": PROMPTS[0]}]
 
 
 @pytest.fixture(scope="module")
-def model(stories: Path) -> Iterator[Model]:
-    with package.load(stories, "cpu") as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def plain(model: Model) -> dict[str, str]:
-    found = {}
-    for prompt in PROMPTS:
-        pieces = list(model.stream(prompt, COUNT))
-        found[prompt] = "".join(piece.text for piece in pieces[1:])
-    return found
-
-
-@pytest.fixture(scope="module")
-def serving(model: Model, plain: dict[str, str]) -> Iterator[Serving]:
-    with Serving(model) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(serving: Serving) -> openai.OpenAI:
-    return serving.client()
+    return greedy_texts(model, PROMPTS, COUNT)
 
 
 def joined(chunks: Any, count: int) -> list[str]:

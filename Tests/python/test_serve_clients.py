@@ -4,15 +4,12 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Iterator, MutableMapping
-from pathlib import Path
+from collections.abc import MutableMapping
 from typing import Any
 
 import httpx
-import pytest
 from serving import NAME, Serving, wait_for
 
-import orion as package
 from orion.generate import Model, Sampling
 from orion.serve.exchange import Exchange
 from orion.serve.forms import Form
@@ -22,18 +19,6 @@ from orion.serve.metrics import Metrics
 from orion.tokenizer import StopStrings, TokenStream
 
 ASKED = {"model": NAME, "prompt": "Once", "max_tokens": 3, "temperature": 0}
-
-
-@pytest.fixture(scope="module")
-def model(stories: Path) -> Iterator[Model]:
-    with package.load(stories, "cpu") as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def serving(model: Model) -> Iterator[Serving]:
-    with Serving(model) as running:
-        yield running
 
 
 def connect(serving: Serving) -> socket.socket:

@@ -86,12 +86,6 @@ BAD_MESSAGES: tuple[tuple[Any, str], ...] = (
 
 
 @pytest.fixture(scope="module")
-def model(stories: Path) -> Iterator[Model]:
-    with package.load(stories, "cpu") as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def serving(model: Model) -> Iterator[Serving]:
     with Serving(model, body_bytes=100_000) as running:
         yield running

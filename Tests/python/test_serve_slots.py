@@ -1,14 +1,11 @@
 """Texts are whole whatever else holds slots of the session: each is right, or an error."""
 
 import concurrent.futures
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-from serving import NAME, Serving, wait_for
+from serving import NAME, Serving, greedy_texts, wait_for
 
-import orion as package
 from orion.generate import Model
 
 PROMPTS = ("Once upon a time", "Lily and Tom went to the park.", "One day", "The dog")
@@ -16,19 +13,8 @@ TOKENS = 40
 
 
 @pytest.fixture(scope="module")
-def model(stories: Path) -> Iterator[Model]:
-    with package.load(stories, "cpu") as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def plain(model: Model) -> dict[str, str]:
-    found = {}
-    for prompt in PROMPTS:
-        pieces = list(model.stream(prompt, TOKENS))
-        found[prompt] = "".join(piece.text for piece in pieces[1:])
-    model.session.reset()
-    return found
+    return greedy_texts(model, PROMPTS, TOKENS)
 
 
 def ask_all(serving: Serving, count: int) -> list[tuple[str, httpx.Response]]:
