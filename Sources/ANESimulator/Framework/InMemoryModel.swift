@@ -3,7 +3,7 @@
 
 import Synchronization
 
-final class InMemoryModelObject: Instance, @unchecked Sendable {
+final class InMemoryModelObject: LoadedModel, @unchecked Sendable {
   override class var kind: String { "an _ANEInMemoryModel" }
 
   private struct Place {
@@ -14,7 +14,6 @@ final class InMemoryModelObject: Instance, @unchecked Sendable {
 
   let identifier: String
   let isMIL: Bool
-  let state: ModelState
   private let home: World
   private let place: Mutex<Place>
 
@@ -22,13 +21,12 @@ final class InMemoryModelObject: Instance, @unchecked Sendable {
     identifier = descriptor.identifier
     isMIL = descriptor.isMIL
     home = world
-    state = ModelState(world)
     place = Mutex(Place(descriptor: descriptor.retained()))
     super.init(isa: isa, world: world)
   }
 
   override func dispose() {
-    state.dispose()
+    super.dispose()
     let last = place.withLock { $0 }
     last.descriptor?.release()
     last.url?.release()

@@ -15,63 +15,46 @@ enum InMemoryModelClass {
           return InMemoryModelObject(descriptor, isa: cls, world: world).autoreleased()
         } as @convention(c) (Pointer?, Pointer?, Pointer?) -> Pointer?)
     ],
-    instanceMethods: [
-      Method("compileWithQoS:options:error:", "B@:I@^@", compile),
-      Method("loadWithQoS:options:error:", "B@:I@^@", load),
-      Method("unloadWithQoS:error:", "B@:I^@", unload),
-      Method("evaluateWithQoS:options:request:error:", "B@:I@@^@", evaluate),
-      Method("mapIOSurfacesWithRequest:cacheInference:error:", "B@:@B^@", map),
-      Method(
-        "unmapIOSurfacesWithRequest:", "v@:@",
-        { id, _, _ in _ = model(id, "unmapIOSurfacesWithRequest:") }
-          as @convention(c) (Pointer?, Pointer?, Pointer?) -> Void),
-      Method(
-        "compiledModelExists", "B@:",
-        { id, _ in model(id, "compiledModelExists")?.isCompiled ?? false } as Flag),
-      Method(
-        "purgeCompiledModel", "v@:",
-        { id, _ in model(id, "purgeCompiledModel")?.purge() }
-          as @convention(c) (Pointer?, Pointer?) -> Void),
-      Method(
-        "saveModelFiles", "@@:",
-        { id, _ in (try? model(id, "saveModelFiles")?.saveFiles("saveModelFiles"))?.address }
-          as Get),
-      Method(
-        "localModelPath", "@@:", { id, _ in text(id, "localModelPath") { $0.localPath } } as Get),
-      Method(
-        "hexStringIdentifier", "@@:",
-        { id, _ in text(id, "hexStringIdentifier") { $0.identifier } } as Get),
-      Method("modelURL", "@@:", { id, _ in model(id, "modelURL")?.url?.address } as Get),
-      Method("setModelURL:", "v@:@", setURL),
-      Method("descriptor", "@@:", { id, _ in model(id, "descriptor")?.descriptor?.address } as Get),
-      Method(
-        "modelAttributes", "@@:",
-        { id, _ in model(id, "modelAttributes")?.state.attributes.address } as Get),
-      Method("isMILModel", "B@:", { id, _ in model(id, "isMILModel")?.isMIL ?? false } as Flag),
-      Method("state", "Q@:", { id, _ in model(id, "state")?.state.stage.rawValue ?? 0 } as Number),
-      Method(
-        "programHandle", "Q@:",
-        { id, _ in model(id, "programHandle")?.state.program?.handle ?? 0 } as Number),
-      // A program of MIL text has no such buffer.
-      Method(
-        "intermediateBufferHandle", "Q@:",
-        { id, _ in
-          _ = model(id, "intermediateBufferHandle")
-          return 0
-        } as Number),
-      Method(
-        "queueDepth", "c@:",
-        { id, _ in model(id, "queueDepth")?.state.queueDepth ?? 0 }
-          as @convention(c) (Pointer?, Pointer?) -> Int8),
-      Method(
-        "perfStatsMask", "I@:",
-        { id, _ in model(id, "perfStatsMask")?.state.statsMask ?? 0 }
-          as @convention(c) (Pointer?, Pointer?) -> UInt32),
-      Method(
-        "setPerfStatsMask:", "v@:I",
-        { id, _, mask in model(id, "setPerfStatsMask:")?.state.statsMask = mask }
-          as @convention(c) (Pointer?, Pointer?, UInt32) -> Void),
-    ])
+    instanceMethods: LoadedModel.methods + ownMethods)
+
+  private static let ownMethods: [Method] = [
+    Method("compileWithQoS:options:error:", "B@:I@^@", compile),
+    Method("loadWithQoS:options:error:", "B@:I@^@", load),
+    Method("unloadWithQoS:error:", "B@:I^@", unload),
+    Method("evaluateWithQoS:options:request:error:", "B@:I@@^@", evaluate),
+    Method("mapIOSurfacesWithRequest:cacheInference:error:", "B@:@B^@", map),
+    Method(
+      "unmapIOSurfacesWithRequest:", "v@:@",
+      { id, _, _ in _ = model(id, "unmapIOSurfacesWithRequest:") }
+        as @convention(c) (Pointer?, Pointer?, Pointer?) -> Void),
+    Method(
+      "compiledModelExists", "B@:",
+      { id, _ in model(id, "compiledModelExists")?.isCompiled ?? false } as Flag),
+    Method(
+      "purgeCompiledModel", "v@:",
+      { id, _ in model(id, "purgeCompiledModel")?.purge() }
+        as @convention(c) (Pointer?, Pointer?) -> Void),
+    Method(
+      "saveModelFiles", "@@:",
+      { id, _ in (try? model(id, "saveModelFiles")?.saveFiles("saveModelFiles"))?.address }
+        as Get),
+    Method(
+      "localModelPath", "@@:", { id, _ in text(id, "localModelPath") { $0.localPath } } as Get),
+    Method(
+      "hexStringIdentifier", "@@:",
+      { id, _ in text(id, "hexStringIdentifier") { $0.identifier } } as Get),
+    Method("modelURL", "@@:", { id, _ in model(id, "modelURL")?.url?.address } as Get),
+    Method("setModelURL:", "v@:@", setURL),
+    Method("descriptor", "@@:", { id, _ in model(id, "descriptor")?.descriptor?.address } as Get),
+    Method("isMILModel", "B@:", { id, _ in model(id, "isMILModel")?.isMIL ?? false } as Flag),
+    // A program of MIL text has no such buffer.
+    Method(
+      "intermediateBufferHandle", "Q@:",
+      { id, _ in
+        _ = model(id, "intermediateBufferHandle")
+        return 0
+      } as Number),
+  ]
 
   private typealias Get = @convention(c) (Pointer?, Pointer?) -> Pointer?
   private typealias Flag = @convention(c) (Pointer?, Pointer?) -> Bool
