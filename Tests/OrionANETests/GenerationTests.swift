@@ -16,6 +16,11 @@ private struct Letters: TokenizerEngine {
   }
 }
 
+extension Conductor {
+  /// All of them are there before the first is begun.
+  fileprivate func takeAll(_ jobs: [Job]) { for job in jobs { take(job) } }
+}
+
 /// Texts of a model that can be computed by hand: alone, side by side, cut short, refused.
 @Suite struct GenerationTests {
   private final class Stage {
@@ -78,6 +83,42 @@ private struct Letters: TokenizerEngine {
       #expect(try texts[index] == alone(prompt, options).tokens)
     }
     #expect(stage.scene.violations.isEmpty)
+  }
+
+  /// Texts that are asked for before the session is free are read in steps that they share.
+  @Test func promptsAreReadTogether() async throws {
+    let stage = try Stage()
+    let prompts = ["jd", "f", "bfjddka"]
+    let options = GenerationOptions(maxTokens: 5)
+    let jobs = prompts.map { Conductor.Job(.text($0), options) }
+    _ = stage.scene.calls
+    await stage.conductor.takeAll(jobs)
+    for (job, prompt) in zip(jobs, prompts) {
+      let expected = try alone(prompt, options).tokens
+      #expect(try await tokens(of: job) == expected, "\(prompt)")
+    }
+    // 1, 0 and 6 tokens fit into one step of 8; the last of each is read with the step that decodes all.
+    let steps = stage.scene.calls.filter { $0.hasPrefix("layers0") }
+    #expect(steps.count == 1 + 5, "\(steps)")
+  }
+
+  @Test func aPromptThatCannotBeReadLeavesTheOthers() async throws {
+    let stage = try Stage()
+    let options = GenerationOptions(maxTokens: 5)
+    let jobs = [Conductor.Prompt.text("jd"), .ids([3, 99]), .text("f")].map {
+      Conductor.Job($0, options)
+    }
+    await stage.conductor.takeAll(jobs)
+    await #expect(throws: OrionError.self) { try await tokens(of: jobs[1]) }
+    for (index, prompt) in [(0, "jd"), (2, "f")] {
+      #expect(try await tokens(of: jobs[index]) == alone(prompt, options).tokens)
+    }
+  }
+
+  private func tokens(of job: Conductor.Job) async throws -> [Int32] {
+    var found: [Int32] = []
+    while let piece = try await job.channel.next(isolation: nil).get() { found += piece.tokens }
+    return found
   }
 
   @Test func piecesAreTheTextInOrder() async throws {

@@ -110,35 +110,51 @@ actor Conductor {
 
   /// Begins texts in the order in which they came, as long as the session has room for all of their tokens.
   private func admit() {
-    while let job = waiting.first {
-      let taken = running.reduce(0) { $0 + $1.reserved }
-      guard running.isEmpty || taken + job.reserved <= session.runner.capacity else { return }
+    var joining: [Job] = []
+    var taken = running.reduce(0) { $0 + $1.reserved }
+    while let job = waiting.first, taken == 0 || taken + job.reserved <= session.runner.capacity {
       waiting.removeFirst()
       job.isActive.store(true, ordering: .relaxed)
-      do throws(OrionError) {
-        try read(job)
-        running.append(job)
-      } catch {
-        job.end(error)
-      }
+      guard open(job) else { continue }
+      taken += job.reserved
+      joining.append(job)
     }
+    read(joining)
   }
 
-  private func read(_ job: Job) throws(OrionError) {
+  private func open(_ job: Job) -> Bool {
     let sequence = session.open()
+    do throws(OrionError) {
+      try session.use(adapter: job.options.adapter, in: sequence)
+      try session.use(job.options.sampling, in: sequence)
+    } catch {
+      job.end(error)
+      return false
+    }
     job.sequence = sequence
-    try session.use(adapter: job.options.adapter, in: sequence)
-    try session.use(job.options.sampling, in: sequence)
-    while true {
+    return true
+  }
+
+  /// Reads the prompts of texts in steps that they share.
+  private func read(_ joining: [Job]) {
+    var jobs = joining
+    while !jobs.isEmpty {
       do throws(OrionError) {
-        try session.feed(job.ids, to: sequence)
-        break
+        try session.feed(jobs.compactMap { job in job.sequence.map { (job.ids, $0) } })
+        for job in jobs { job.writer?.hasRead() }
+        running += jobs
+        return
       } catch {
-        // Someone else's text was cancelled: this one is read again.
-        guard error.kind == .cancelled, !job.channel.isCancelled else { throw error }
+        guard error.kind == .cancelled else {
+          // One of them fails; which one, each finds out alone.
+          if jobs.count == 1 { jobs[0].end(error) } else { for job in jobs { read([job]) } }
+          return
+        }
+        // Whoever was not cancelled is read again.
+        for job in jobs where job.channel.isCancelled { job.end(nil) }
+        jobs.removeAll { $0.channel.isCancelled }
       }
     }
-    job.writer?.hasRead()
   }
 
   // MARK: - Steps
