@@ -153,8 +153,8 @@ extension OpTable {
       lowering.define(node.outputs[0], target)
       lowering.emit(
         NonZeroStep(
-          x: x.place, target: target.place, shape: x.shape, rows: target.shape[0],
-          isFloat: lowering.type(value).dtype.isFloat))
+          x: x.place, target: target.place, shape: x.shape, strides: Shape.strides(x.shape),
+          rows: target.shape[0], isFloat: lowering.type(value).dtype.isFloat))
     })
 
   private static let bandPart = OpRow(

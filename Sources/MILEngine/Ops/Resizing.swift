@@ -192,14 +192,12 @@ extension Lowering {
       strides: Array(Shape.strides(x.shape).suffix(axes)))
     let outer = x.shape.dropLast(axes).reduce(1, *)
     let (plane, isFloat) = (lengths.reduce(1, *), x.dtype.isFloat)
-    let (rounder, sizes) = (rounder(result), Array(counts))
+    let (rounder, elements) = (rounder(result), counts.reduce(1, *))
     try compute(node, ["x"]) { memory in
       var target = memory.resultWords(0)
-      let strides = [Int](repeating: 0, count: sizes.count)
       for index in 0..<outer {
         let source = memory.words(0) + index * plane
-        var place = strides
-        for _ in 0..<sizes.reduce(1, *) {
+        for place in 0..<elements {
           let value = sampler.value(place) { offset in
             isFloat
               ? Double(Words.float(source[offset])) : Double(Words.signed(source[offset]))
@@ -207,20 +205,8 @@ extension Lowering {
           target.pointee =
             isFloat ? Words.word(rounder(value)) : Words.word(Words.integer(value))
           target += 1
-          place.advance(within: sizes)
         }
       }
-    }
-  }
-}
-
-extension [Int] {
-  /// The next index tuple in row-major order.
-  mutating func advance(within sizes: [Int]) {
-    for axis in indices.reversed() {
-      self[axis] += 1
-      if self[axis] < sizes[axis] { return }
-      self[axis] = 0
     }
   }
 }

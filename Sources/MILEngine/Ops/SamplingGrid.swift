@@ -60,16 +60,24 @@ struct GridSampler: Sendable {
   let taps: [[Tap]]
   /// Elements of one step along each axis of the operand.
   let strides: [Int]
+  /// The same of the result.
+  let steps: [Int]
 
-  /// The sum over all corners around a place of the result, from the last axis inwards.
-  func value(_ place: [Int], from axis: Int = 0, at offset: Int = 0, _ read: (Int) -> Double)
+  init(taps: [[Tap]], strides: [Int]) {
+    self.taps = taps
+    self.strides = strides
+    steps = Shape.strides(taps.map(\.count))
+  }
+
+  /// The sum over all corners around an element of the result, from the last axis inwards.
+  func value(_ index: Int, from axis: Int = 0, at offset: Int = 0, _ read: (Int) -> Double)
     -> Double
   {
     guard axis < taps.count else { return read(offset) }
-    let tap = taps[axis][place[axis]]
-    let first = value(place, from: axis + 1, at: offset + tap.first * strides[axis], read)
+    let tap = taps[axis][index / steps[axis] % taps[axis].count]
+    let first = value(index, from: axis + 1, at: offset + tap.first * strides[axis], read)
     guard tap.weight != 0 else { return first }
-    let second = value(place, from: axis + 1, at: offset + tap.second * strides[axis], read)
+    let second = value(index, from: axis + 1, at: offset + tap.second * strides[axis], read)
     return first + (second - first) * tap.weight
   }
 }

@@ -67,6 +67,7 @@ struct NonZeroStep: Step {
   let x: Place
   let target: Place
   let shape: [Int]
+  let strides: [Int]
   /// How many the program says there are.
   let rows: Int
   let isFloat: Bool
@@ -75,7 +76,6 @@ struct NonZeroStep: Step {
 
   func run(_ frame: Frame) {
     let (x, target) = (frame.words(x), frame.words(target))
-    let strides = Shape.strides(shape)
     var found = 0
     for index in 0..<shape.reduce(1, *) {
       // Minus zero is zero.

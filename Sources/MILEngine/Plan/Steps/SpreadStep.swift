@@ -101,3 +101,14 @@ struct SpreadStep: Step {
     if rounding.rounding != ORION_ROUND_NONE { orion_round_f16(target, target, count) }
   }
 }
+
+extension [Int] {
+  /// The next index tuple in row-major order.
+  fileprivate mutating func advance(within sizes: [Int]) {
+    for axis in indices.reversed() {
+      self[axis] += 1
+      if self[axis] < sizes[axis] { return }
+      self[axis] = 0
+    }
+  }
+}
