@@ -44,17 +44,7 @@ class Config(RotaryConfig):
     attention_bias: bool = False
 
 
-TINY = Config(
-    hidden_size=64,
-    intermediate_size=160,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    vocab_size=288,
-    max_position_embeddings=128,
-    head_dim=16,
-    tie_word_embeddings=True,
-)
+TINY = Config(**rotary.TINY)
 
 
 def read_config(config: Mapping[str, Any]) -> Config:

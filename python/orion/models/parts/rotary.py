@@ -38,6 +38,18 @@ USED = {
     **rope.USED,
 }
 FIXED = rope.FIXED
+# Of a config as small as its parts can still be told apart.
+TINY: dict[str, Any] = {
+    "hidden_size": 64,
+    "intermediate_size": 160,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 288,
+    "max_position_embeddings": 128,
+    "head_dim": 16,
+    "tie_word_embeddings": True,
+}
 
 
 @dataclass(frozen=True)
