@@ -23,6 +23,10 @@ static void gather_queries(const orion_attention_job *job, const orion_attention
                          column * args->query_column;
     float *target = rows->queries + r;
     run = rows_of_head(job, rows, r);
+    if (rows->count == 1) {
+      for (size_t d = 0; d < args->key_features; d++) target[d] = query[d * args->query_feature];
+      continue;
+    }
     for (size_t d = 0; d < args->key_features; d++, target += rows->count, query += args->query_feature) {
       if (args->query_column == 1) {
         memcpy(target, query, run * sizeof(float));

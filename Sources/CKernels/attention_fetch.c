@@ -4,10 +4,10 @@
 
 // Rows of memory too short for the processor to foresee the next one.
 static void fetch_rows(const float *start, size_t rows, size_t row_step, size_t values) {
-  enum { LINE_VALUES = 16 };
-  for (size_t row = 0; row < rows; row++, start += row_step) {
-    for (size_t i = 0; i < values; i += LINE_VALUES) __builtin_prefetch(start + i, 0, 2);
-    if (values > 0) __builtin_prefetch(start + values - 1, 0, 2);
+  enum { LINE = 64 };
+  for (size_t row = 0; row < rows && values > 0; row++, start += row_step) {
+    const char *line = (const char *)start - (uintptr_t)start % LINE;
+    for (; line < (const char *)(start + values); line += LINE) __builtin_prefetch(line, 0, 2);
   }
 }
 
