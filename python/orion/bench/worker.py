@@ -36,6 +36,7 @@ class Worker:
                 stderr=self._errors,
                 text=True,
                 start_new_session=True,
+                preexec_fn=take_interrupts,  # noqa: PLW1509  it takes no lock
             )
         except OSError as error:
             raise OrionError(f"{what}: {command[0]} does not start: {error.strerror}") from error
@@ -76,6 +77,11 @@ class Worker:
             self.close()
         else:
             self.stop()
+
+
+def take_interrupts() -> None:
+    """A program in the background of a shell ignores them, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end(process: subprocess.Popen[str]) -> None:
