@@ -117,7 +117,7 @@ class LogitsReport:
             ["compiles", self.compiles, ""],
             ["loads", self.loads, ""],
             ["evaluations", self.evals, ""],
-            ["damaged cache entries rebuilt", len(self.healed), ""],
+            ["cache entries rebuilt", len(self.healed), ""],
             ["verdict", "passed" if self.passed else "FAILED", ""],
         ]
         return ["", self.device, "expected"], rows

@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print_table(*report.table())
     for entry in report.healed:
-        say(f"a damaged cache entry was rebuilt: {entry}")
+        say(f"a cache entry that was damaged, or made by another version, was rebuilt: {entry}")
     for line in report.failures():
         say(line)
     return 0 if report.passed else 1
